@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SL_POLICY_POLICY_H
+#define SL_POLICY_POLICY_H
+
+/*
+ * A policy: one complete, consistent set of objects.
+ *
+ * A change is made on a clone, checked, and swapped in whole by the owner, or thrown away; the clone
+ * shares the objects.  A new policy holds the built-in sublayers: system (65535), antispoof (61440),
+ * firewall (36864), universal (32768, the default) and inspection (0) (WFP section 5.1).
+ *
+ * Limits (each has its own error): 65,536 sublayers, 100,000 callouts, 4,000,000 filters, 65,536 of
+ * every other type.
+ *
+ * Threads. One writer; readers of a policy that nobody writes to may run concurrently.
+ */
+
+#include "policy/sl_object.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SL_POLICY_SUBLAYERS_MAX 65536u
+#define SL_POLICY_CALLOUTS_MAX  100000u
+#define SL_POLICY_FILTERS_MAX   4000000u
+#define SL_POLICY_OBJECTS_MAX   65536u
+
+struct sl_policy; /* opaque */
+
+/* NULL: out of memory. */
+struct sl_policy *sl_policy_new(void);
+struct sl_policy *sl_policy_clone(const struct sl_policy *policy);
+void sl_policy_free(struct sl_policy *policy);
+
+/* Borrowed; NULL when absent. */
+struct sl_object *sl_policy_find(const struct sl_policy *policy, enum sl_object_type type, const char *key);
+/* By run-time id; linear. */
+struct sl_object *sl_policy_find_id(const struct sl_policy *policy, enum sl_object_type type, uint64_t id);
+size_t sl_policy_len(const struct sl_policy *policy, enum sl_object_type type);
+/*
+ * All objects of a type in creation order (run-time id ascending). Borrowed array, valid until the next
+ * change of this policy.
+ */
+struct sl_object *const *sl_policy_list(const struct sl_policy *policy, enum sl_object_type type, size_t *n);
+
+/*
+ * Adds a finished object (see sl_object_finish), taking over the caller's reference when it returns 0.
+ * Errors: ALREADY_EXISTS, the limits, NO_MEMORY.  References are checked by sl_policy_check.
+ */
+int sl_policy_add(struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
+/*
+ * Replaces the object of the same type and key, or adds it.  A replacement keeps the run-time id of the
+ * old one, so that its place among equals stays.  BUILTIN_OBJECT when the old one is built in.
+ */
+int sl_policy_put(struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
+/*
+ * Removes. Errors: not found, BUILTIN_OBJECT, IN_USE (the text names up to 10 referrers).
+ */
+int sl_policy_delete(
+	struct sl_policy *policy, enum sl_object_type type, const char *key, struct sl_error *err) SL_MUST_CHECK;
+/* Removes without asking about references; for whole-policy edits that sl_policy_check follows. */
+void sl_policy_remove(struct sl_policy *policy, enum sl_object_type type, const char *key);
+
+/* Calls `fn` for every object that refers to this one, until it returns false. */
+typedef bool sl_policy_referrer_fn(void *ctx, const struct sl_object *referrer);
+void sl_policy_referrers(const struct sl_policy *policy, enum sl_object_type type, const char *key,
+	sl_policy_referrer_fn *fn, void *ctx);
+
+/*
+ * Where an object stands in the document being applied, for problem pointers: returns a pointer such
+ * as "/filters/3", or NULL to use "/filters/KEY".  `ctx` is the caller's.
+ */
+typedef const char *sl_policy_pointer_fn(void *ctx, const struct sl_object *object);
+
+/*
+ * Checks all references: they exist, layers agree (callout's and filter's: INCOMPATIBLE_LAYER), set
+ * types fit fields (TYPE_MISMATCH), lifetimes allow them (LIFETIME_MISMATCH, WFP section 5.4).
+ * Every fault goes into `problems`. True when there was none.
+ */
+bool sl_policy_check(const struct sl_policy *policy, sl_policy_pointer_fn *pointer, void *ctx,
+	struct sl_problems *problems) SL_MUST_CHECK;
+
+/* Something that is legal and looks wrong. */
+struct sl_lint {
+	const char *code; /* "tie_conflict", "tautology", "never_match", "sublayer_weight_tie", "shadowed" */
+	const struct sl_object *object;
+	char detail[300];
+};
+typedef void sl_policy_lint_fn(void *ctx, const struct sl_lint *lint);
+/* Reports at most 1,000 findings. Cheap: n log n. */
+void sl_policy_lint(const struct sl_policy *policy, sl_policy_lint_fn *fn, void *ctx);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SLUICE_CALLOUT_H
+#define SLUICE_CALLOUT_H
+
+/*
+ * Callout ABI: everything a callout plugin may use, and nothing else.
+ *
+ * A plugin is one shared object exporting one constant, `sluice_callout`, made with
+ * SLUICE_CALLOUT_DEFINE.  It links no Sluice and no DPDK library: it reaches the host through the
+ * `struct sluice_host` given to load, so the same object runs in the daemon, in the replay tool and
+ * under a mock in a unit test.
+ *
+ * The three functions of WFP section 6.2:
+ *   classify   packet time, on any worker, concurrently with itself.  It must not block, allocate,
+ *              log, make a system call or keep a pointer it was given.
+ *   notify     control thread.  A filter that names the callout is being added (a non-zero return
+ *              refuses the filter and thereby the whole commit) or has been deleted (no worker uses
+ *              it any more; the return value is ignored).  May block and allocate.
+ *   load, unload   control thread, once each.
+ *
+ * Rules for classify (WFP section 6.3): write `action` only when `rights` has
+ * SLUICE_RIGHT_ACTION_WRITE, except to veto; on BLOCK clear the right, so that lower sublayers cannot
+ * undo it; on PERMIT leave it unless the filter has SLUICE_FILTER_FLAG_CLEAR_ACTION_RIGHT; CONTINUE
+ * when undecided.
+ */
+
+#include "sluice_types.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* 1: first version.  Add a line here for each bump, saying which layout changed. */
+#define SLUICE_ABI_VERSION 1u
+
+#define SLUICE_FIELDS_MAX 64 /* more than any layer has */
+
+#define SLUICE_RIGHT_ACTION_WRITE 0x1u
+
+/* Flags in classify_out. */
+#define SLUICE_CLASSIFY_OUT_FLAG_ABSORB 0x1u /* with BLOCK: drop without event and discard twin */
+
+/* Flags of the filter a callout is called for. */
+#define SLUICE_FILTER_FLAG_CLEAR_ACTION_RIGHT             0x08u
+#define SLUICE_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED 0x10u
+
+/* Flags of a callout (FWPS_CALLOUT_FLAG). */
+#define SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW 0x1u
+
+/* One value of the classify vector. `type` EMPTY: the packet has no such value. */
+struct sluice_value {
+	uint32_t type; /* enum sluice_data_type, a single type */
+	uint32_t size; /* bytes of `bytes` that count, for BYTE_ARRAY and BYTE_BLOB */
+	union {
+		uint64_t number;      /* UINT8 .. UINT64, host order */
+		const uint8_t *bytes; /* BYTE_ARRAY6, BYTE_ARRAY16 (network order), BYTE_BLOB */
+	};
+};
+
+/* Which members of sluice_metadata are valid (WFP section 1.8). */
+#define SLUICE_METADATA_DISCARD_REASON              0x00000001u
+#define SLUICE_METADATA_FLOW_HANDLE                 0x00000002u
+#define SLUICE_METADATA_IP_HEADER_SIZE              0x00000004u
+#define SLUICE_METADATA_SOURCE_INTERFACE_INDEX      0x00000100u
+#define SLUICE_METADATA_DESTINATION_INTERFACE_INDEX 0x00000200u
+#define SLUICE_METADATA_TRANSPORT_HEADER_SIZE       0x00000400u
+#define SLUICE_METADATA_FRAGMENT_DATA               0x00001000u
+#define SLUICE_METADATA_PACKET_DIRECTION            0x00040000u
+#define SLUICE_METADATA_L2_HEADER_SIZE              0x01000000u
+#define SLUICE_METADATA_ICMP_ID_AND_SEQUENCE        0x02000000u
+#define SLUICE_METADATA_VLAN_STACK                  0x04000000u
+
+struct sluice_metadata {
+	uint64_t valid;                      /* SLUICE_METADATA_*; test the bit before reading a member */
+	uint64_t flow_handle;
+	uint64_t discard_filter_id;          /* run-time id of the filter that blocked; 0: not a filter */
+	const char *discard_reason;          /* name of the reason, e.g. "filter", "ip4_bad_header_length" */
+	uint64_t time_ns;                    /* always valid: reception time, since 1970-01-01 UTC */
+	uint64_t policy_revision;            /* always valid */
+	uint32_t source_interface_index;     /* port the packet came in by */
+	uint32_t destination_interface_index; /* port it would leave by */
+	uint32_t packet_direction;           /* enum sluice_direction */
+	uint32_t l2_header_size;             /* bytes before the IP header */
+	uint32_t ip_header_size;             /* bytes, options and extension headers included */
+	uint32_t transport_header_size;      /* bytes */
+	uint32_t fragment_identification;
+	uint16_t fragment_offset;            /* bytes */
+	uint16_t fragment_length;            /* bytes of this fragment's payload */
+	uint16_t icmp_id;
+	uint16_t icmp_sequence;
+	uint16_t vlan_n;                     /* tags in the frame, the first 4 of them below, outermost first */
+	uint16_t vlan_tci[4];
+	uint16_t reserved[3];
+};
+
+/* A packet as a callout sees it; valid during classify only. Use the host's functions. */
+struct sluice_packet;
+
+/* The filter a callout is called for. Valid during the call only. */
+struct sluice_filter {
+	const char *key;              /* notify only; NULL at packet time */
+	uint64_t id;                  /* run-time id, unique among filters; not stable over restarts */
+	uint64_t weight;              /* effective weight */
+	uint64_t raw_context;         /* the filter's rawContext; 0 when it has a provider context */
+	uint64_t context;             /* what notify stored for this filter */
+	const char *provider_context; /* JSON text of the provider context's data, or NULL */
+	size_t provider_context_len;  /* bytes of it without the NUL */
+	uint32_t layer;               /* enum sluice_layer */
+	uint32_t action;              /* enum sluice_action: the filter's */
+	uint32_t flags;               /* SLUICE_FILTER_FLAG_* */
+	uint32_t sublayer_weight;     /* 0..65535 */
+};
+
+struct sluice_classify_in {
+	uint32_t size;                        /* bytes of this structure in the host */
+	uint32_t layer;                       /* enum sluice_layer */
+	uint32_t n_values;                    /* length of `values` */
+	uint32_t worker;                      /* 0 .. host->n_workers_max - 1 */
+	const struct sluice_value *values;    /* WFP's inFixedValues: indexed as WFP appendix A */
+	const struct sluice_metadata *meta;   /* WFP's inMetaValues */
+	struct sluice_packet *packet;         /* WFP's layerData; NULL where there is none */
+	const struct sluice_filter *filter;
+	uint64_t flow_context;                /* 0: none associated */
+	void *callout;                        /* what load stored */
+};
+
+struct sluice_classify_out {
+	uint32_t action; /* enum sluice_action; SLUICE_ACTION_UNTOUCHED on entry */
+	uint32_t rights; /* SLUICE_RIGHT_ACTION_WRITE when the callout may decide */
+	uint32_t flags;  /* SLUICE_CLASSIFY_OUT_FLAG_* */
+	uint32_t reserved;
+};
+
+enum sluice_notify_type {
+	SLUICE_NOTIFY_ADD_FILTER = 0,
+	SLUICE_NOTIFY_DELETE_FILTER = 1
+	/* Unknown types must be answered with 0. */
+};
+
+/*
+ * Services lent to a plugin.  The structure grows only at its end: check `size` before using a member
+ * that a later minor version added.  Packet services are for classify only, on the packet given to it.
+ */
+struct sluice_host {
+	uint32_t abi_version;   /* SLUICE_ABI_VERSION of the host */
+	uint32_t size;          /* bytes of this structure in the host */
+	const char *version;    /* "0.1.0" of the host program */
+	uint32_t n_workers_max; /* upper bound of sluice_classify_in.worker, exclusive */
+	uint32_t reserved;
+
+	/* Control thread: one log line. `level` 0 error .. 4 debug. */
+	void (*log)(int level, const char *text);
+	/*
+	 * Control thread (notify): an integer member of a JSON object such as a provider context's data.
+	 * 0; -2 (no such member), -22 (not an integer, out of [min, max], or not an object).
+	 */
+	int (*json_integer)(const char *json, const char *member, int64_t min, int64_t max, int64_t *out);
+	/* Control thread (notify): why a filter is refused; the text is copied into the error. */
+	void (*refuse)(const char *text);
+
+	/* Packet time: bytes of the whole frame as received, link-layer header included. */
+	uint32_t (*packet_length)(const struct sluice_packet *packet);
+	/* Packet time: copies up to `length` bytes from `offset`; returns how many were there. */
+	uint32_t (*packet_read)(const struct sluice_packet *packet, uint32_t offset, void *to, uint32_t length);
+	/*
+	 * Packet time: queues a new frame (copied; link-layer header included, without FCS; 14..1514
+	 * bytes) to leave by the port that `packet` came in by, unless a discard twin blocks.  It is not
+	 * classified.  0, -22 (size), or -105 when the queue is full (counted).
+	 */
+	int (*packet_reply)(struct sluice_packet *packet, const void *frame, uint32_t length);
+	/* Packet time: named counter of the plugin, 0..15, shown at /v1/plugins. Adds `n`. */
+	void (*count)(struct sluice_packet *packet, uint32_t counter, uint64_t n);
+};
+
+/* 0 and `*callout` for later calls, or non-zero to refuse the load. */
+typedef int sluice_load_fn(const struct sluice_host *host, void **callout);
+typedef void sluice_unload_fn(void *callout);
+typedef void sluice_classify_fn(const struct sluice_classify_in *in, struct sluice_classify_out *out);
+/* `filter` is NULL-safe only for ADD; on DELETE its `context` may be 0 when ADD never came. */
+typedef int sluice_notify_fn(void *callout, enum sluice_notify_type type, struct sluice_filter *filter);
+
+/* The one thing a plugin exports. */
+struct sluice_callout {
+	uint32_t abi_version;      /* SLUICE_ABI_VERSION the object was built with */
+	uint32_t size;             /* bytes of this structure at build time */
+	uint32_t classify_in_size; /* sizeof(struct sluice_classify_in) at build time */
+	uint32_t metadata_size;    /* sizeof(struct sluice_metadata) at build time */
+	uint32_t filter_size;      /* sizeof(struct sluice_filter) at build time */
+	uint32_t flags;            /* SLUICE_CALLOUT_FLAG_* */
+	const char *name;          /* what a policy calls it: [a-z0-9][a-z0-9._-]{0,63} */
+	const char *version;       /* of the plugin, shown to the operator */
+	const char *description;   /* one line */
+	sluice_load_fn *load;         /* or NULL */
+	sluice_unload_fn *unload;     /* or NULL */
+	sluice_classify_fn *classify; /* required */
+	sluice_notify_fn *notify;     /* or NULL */
+	const char *const *counters;  /* names of the counters, NULL-terminated, at most 16; or NULL */
+};
+
+#define SLUICE_CALLOUT_DEFINE(...)                                                                        \
+	__attribute__((visibility("default"))) extern const struct sluice_callout sluice_callout;         \
+	const struct sluice_callout sluice_callout = {                                                    \
+		.abi_version = SLUICE_ABI_VERSION,                                                        \
+		.size = sizeof(struct sluice_callout),                                                    \
+		.classify_in_size = sizeof(struct sluice_classify_in),                                    \
+		.metadata_size = sizeof(struct sluice_metadata),                                          \
+		.filter_size = sizeof(struct sluice_filter),                                              \
+		__VA_ARGS__,                                                                              \
+	}
+
+/* Tripwires, compiled into both sides: bump SLUICE_ABI_VERSION when one of these fires. */
+_Static_assert(sizeof(struct sluice_value) == 16, "ABI layout changed: sluice_value");
+_Static_assert(sizeof(struct sluice_metadata) == 104, "ABI layout changed: sluice_metadata");
+_Static_assert(sizeof(struct sluice_filter) == 72, "ABI layout changed: sluice_filter");
+_Static_assert(sizeof(struct sluice_classify_in) == 64, "ABI layout changed: sluice_classify_in");
+_Static_assert(sizeof(struct sluice_classify_out) == 16, "ABI layout changed: sluice_classify_out");
+_Static_assert(sizeof(struct sluice_callout) == 88, "ABI layout changed: sluice_callout");
+_Static_assert(sizeof(struct sluice_host) == 80, "ABI layout changed: sluice_host");
+
+#endif
