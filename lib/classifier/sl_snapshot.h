@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SL_CLASSIFIER_SNAPSHOT_H
+#define SL_CLASSIFIER_SNAPSHOT_H
+
+/*
+ * Snapshot: one policy revision, compiled; everything a worker needs to judge packets.
+ *
+ * What.    For each layer that has filters, its program: the filters in arbitration order and the
+ *          compiled form that finds the matching ones.  Layers without filters have no program and are
+ *          not visited.
+ * Rank.    Filters of a layer are numbered in arbitration order: sublayer weight descending (equal
+ *          weights: older sublayer first), effective weight descending, run-time id ascending (WFP
+ *          sections 3.4, 4.5).  A packet's match list is therefore an ascending list of ranks.
+ * Threads. Built and freed by control threads; immutable once published, read by any worker between
+ *          its quiescent states.
+ * Memory.  A snapshot holds references on the objects it was made of and shares the programs of layers
+ *          that did not change with its predecessor.
+ */
+
+#include "base/sl_error.h"
+#include "classifier/sl_meta.h"
+#include "policy/sl_policy.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SL_RANK_NONE UINT32_MAX
+/* Matches of one packet at one layer: one terminal per sublayer and every callout filter. */
+#define SL_MATCHES_MAX 65536u
+
+struct sl_program; /* the compiled form of one layer; private to the classifier */
+
+/* A filter as arbitration needs it; 8 bytes. */
+struct sl_filter_hot {
+	uint32_t counter;  /* index of its counters; they survive revisions */
+	uint16_t sublayer; /* index in sl_layer_program.sublayers */
+	uint8_t action;    /* enum sl_hot_action */
+	uint8_t flags;     /* SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED */
+};
+
+enum sl_hot_action {
+	SL_HOT_BLOCK, /* zero is the safe one */
+	SL_HOT_PERMIT,
+	SL_HOT_CALLOUT_TERMINATING, /* this and the following may continue: the match list goes on */
+	SL_HOT_CALLOUT_UNKNOWN,
+	SL_HOT_CALLOUT_INSPECTION
+};
+
+/* What the host binds to a filter when it is compiled. */
+struct sl_filter_binding {
+	uint32_t counter;
+	void *callout;    /* of the callout room; NULL: not registered */
+	uint64_t context; /* what the callout's notify stored */
+};
+
+/* The rest of a filter, for callouts, events and explain. */
+struct sl_filter_run {
+	const struct sl_filter *object;
+	const struct sl_provider_context *provider_context; /* or NULL */
+	struct sl_filter_binding binding;
+	uint64_t id;
+	uint64_t weight; /* effective */
+};
+
+struct sl_sublayer_run {
+	const struct sl_sublayer *object;
+	uint32_t first;     /* rank of its first filter */
+	uint32_t n_filters; /* at least 1 */
+	uint16_t weight;
+	bool has_callouts;       /* at least one callout filter here */
+	bool has_callouts_below; /* ... or in a sublayer after this one (WFP section 4.6) */
+};
+
+struct sl_layer_program {
+	const struct sl_layer *layer;
+	const struct sl_filter_hot *hot; /* by rank */
+	const struct sl_filter_run *filters; /* by rank */
+	const struct sl_sublayer_run *sublayers;
+	uint32_t n_filters;
+	uint32_t n_sublayers;
+	uint32_t matches_max; /* longest match list of one packet */
+	bool has_callouts;
+	const struct sl_program *program;
+	uint32_t n_refs; /* snapshots that share it; control threads only */
+	size_t memory_bytes;
+	uint64_t build_ns;
+};
+
+struct sl_snapshot {
+	uint64_t revision;
+	const struct sl_layer_program *layers[SLUICE_LAYER_COUNT]; /* NULL: no filters */
+	uint32_t n_filters;
+	size_t memory_bytes;
+	uint64_t build_ns;
+};
+
+/* What compiling asks its owner. Called on the compiling thread. */
+struct sl_compile_host {
+	/*
+	 * Binds a filter: counter index, callout and context.  0, or a negative errno with `err` filled
+	 * (such as CALLOUT_NOTIFICATION_FAILED), which fails the compilation.
+	 */
+	int (*bind)(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding, struct sl_error *err);
+	/* Progress: filters done of all. May be NULL. False stops with BUSY. */
+	bool (*progress)(void *ctx, size_t done, size_t total);
+	void *ctx;
+	size_t memory_max; /* bytes of compiled programs; 0: no limit. Beyond it: NO_MEMORY, need and have */
+};
+
+/*
+ * Compiles a checked policy.  `previous` may be NULL; programs of layers whose filters, sublayers, sets,
+ * contexts and bindings are the same objects as there are shared.
+ * 0 and `*out`, which sl_snapshot_free frees; or a negative errno with `err` filled.
+ */
+int sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision, const struct sl_snapshot *previous,
+	const struct sl_compile_host *host, struct sl_snapshot **out, struct sl_error *err) SL_MUST_CHECK;
+/* NULL is allowed. No worker may use it any more. */
+void sl_snapshot_free(struct sl_snapshot *snapshot);
+
+/* What was built for a layer, for GET /v1/layers: name and value pairs. */
+struct sl_program_fact {
+	char name[32]; /* "structure", "nodes", "depth", "bytes", "leaf_max" ... */
+	char text[64];
+};
+/* Up to `n_max` facts; returns how many. */
+uint32_t sl_program_facts(const struct sl_layer_program *layer, struct sl_program_fact *facts, uint32_t n_max);
+
+#endif
