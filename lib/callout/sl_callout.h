@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SL_CALLOUT_CALLOUT_H
+#define SL_CALLOUT_CALLOUT_H
+
+/*
+ * Callouts: the registry of loaded plugins, their loader and the way they are called.
+ *
+ * Life.    A plugin's name gets a `struct sl_plugin` that lives as long as the registry, whether the
+ *          plugin is loaded or not; filters are bound to it.  Loading fills it, unloading empties it:
+ *          from then on its filters behave as with an unregistered callout (WFP section 4.4).
+ * Threads. Control functions under the owner's lock.  sl_callout_invoke: packet time, any worker.
+ */
+
+#include "base/sl_error.h"
+#include "classifier/sl_arbitrate.h"
+#include "packet/sl_packet.h"
+#include "sdk/sluice_callout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SL_CALLOUT_WORKERS_MAX 64u
+#define SL_CALLOUT_PLUGINS_MAX 256u
+#define SL_CALLOUT_COUNTERS_MAX 16u
+#define SL_CALLOUT_REPLIES_MAX 64u   /* frames one worker may queue in one burst */
+#define SL_CALLOUT_REPLY_SIZE  1514u /* bytes */
+
+struct sl_callout_registry; /* opaque */
+struct sl_plugin;           /* opaque */
+
+enum sl_plugin_state {
+	SL_PLUGIN_ABSENT,  /* a policy names it, no file has been loaded */
+	SL_PLUGIN_LOADED,
+	SL_PLUGIN_REFUSED, /* the last attempt to load it failed */
+	SL_PLUGIN_UNLOADED
+};
+
+/* What an operator sees of a plugin. Strings are borrowed until the next registry change. */
+struct sl_plugin_info {
+	const char *name;
+	const char *path;        /* "" when never loaded from a file */
+	const char *version;     /* of the plugin */
+	const char *description;
+	const char *fault;       /* why it was refused; "" */
+	enum sl_plugin_state state;
+	uint32_t abi_version;
+	uint32_t flags;          /* SLUICE_CALLOUT_FLAG_* */
+	uint64_t calls;          /* classify calls, all workers */
+	uint64_t permits;
+	uint64_t blocks;
+	uint64_t continues;
+	uint32_t n_counters;
+	const char *counter_names[SL_CALLOUT_COUNTERS_MAX];
+	uint64_t counters[SL_CALLOUT_COUNTERS_MAX];
+};
+
+/* --- Control. --- */
+
+/* `n_workers_max` is told to plugins (1..SL_CALLOUT_WORKERS_MAX). 0 or -ENOMEM. */
+int sl_callout_registry_new(uint32_t n_workers_max, struct sl_callout_registry **out) SL_MUST_CHECK;
+/* Unloads everything. No worker may be running. NULL is allowed. */
+void sl_callout_registry_free(struct sl_callout_registry *registry);
+
+/*
+ * Loads one file.  It must be a regular file, opened without following a link, owned by root or the
+ * caller and not writable by others; it must export `sluice_callout` with our ABI version and sizes, and
+ * a name that is not loaded already.  Errors: PLUGIN_REFUSED (the text names file, what was found and
+ * what is expected, both ABI versions when they differ), ALREADY_EXISTS.  `*out` may be NULL.
+ */
+int sl_callout_load(struct sl_callout_registry *registry, const char *path, struct sl_plugin **out,
+	struct sl_error *err) SL_MUST_CHECK;
+/* Loads every *.so of a directory, in name order; every refusal is reported to `fault`. */
+typedef void sl_callout_fault_fn(void *ctx, const struct sl_error *err);
+int sl_callout_load_dir(struct sl_callout_registry *registry, const char *dir, sl_callout_fault_fn *fault,
+	void *ctx, struct sl_error *err) SL_MUST_CHECK;
+/* A plugin linked into the program (tests). Same checks. */
+int sl_callout_register(struct sl_callout_registry *registry, const struct sluice_callout *callout,
+	struct sl_error *err) SL_MUST_CHECK;
+
+/*
+ * Unloading in two steps: unpublish makes it unregistered for every later call; after a grace period of
+ * all workers, finish calls notify(DELETE) for what is still bound, unload, and closes the file.
+ * PLUGIN_NOT_FOUND when it is not loaded.
+ */
+int sl_callout_unpublish(struct sl_callout_registry *registry, const char *name, struct sl_plugin **out,
+	struct sl_error *err) SL_MUST_CHECK;
+void sl_callout_unload_finish(struct sl_callout_registry *registry, struct sl_plugin *plugin);
+
+/* The plugin of that name, made ABSENT when unknown; NULL: no memory or too many. */
+struct sl_plugin *sl_callout_plugin(struct sl_callout_registry *registry, const char *name);
+/* Plugins in the order they became known: i-th info; false past the last. */
+bool sl_callout_info(struct sl_callout_registry *registry, uint32_t i, struct sl_plugin_info *info);
+bool sl_callout_is_loaded(const struct sl_plugin *plugin);
+
+/*
+ * Tells the plugin of a new filter; `*context` receives what it stored.  A refusal is
+ * CALLOUT_NOTIFICATION_FAILED with the plugin's words.  Nothing happens (0) when it is not loaded: then
+ * the filter is announced when it is.
+ */
+int sl_callout_notify_add(struct sl_plugin *plugin, const struct sl_filter *filter,
+	const struct sl_provider_context *provider_context, uint64_t *context, struct sl_error *err) SL_MUST_CHECK;
+/* After a grace period. */
+void sl_callout_notify_delete(struct sl_plugin *plugin, const struct sl_filter *filter, uint64_t context);
+
+/* --- Packet time. --- */
+
+/* A frame that a callout wants sent back. */
+struct sl_reply {
+	uint32_t packet; /* index in the burst of the packet it answers */
+	uint32_t length;
+	uint8_t bytes[SL_CALLOUT_REPLY_SIZE];
+};
+
+/* One worker's side of calling; set the members before each packet or burst as noted. */
+struct sl_callout_env {
+	const struct sl_frame *frame; /* per packet */
+	uint32_t packet;              /* per packet: its index in the burst */
+	uint32_t worker;              /* once */
+	uint64_t now_ns;              /* per burst */
+	uint64_t revision;            /* per burst */
+	const char *discard_reason;   /* at discard twins, else NULL */
+	uint64_t discard_filter_id;
+	struct sl_reply *replies;     /* room for SL_CALLOUT_REPLIES_MAX */
+	uint32_t n_replies;
+	uint32_t n_replies_refused;
+	bool is_discard;              /* at discard twins: replies are refused there */
+};
+
+/* An sl_invoke_fn; `ctx` is a struct sl_callout_env. */
+sl_invoke_fn sl_callout_invoke;
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SL_PIPELINE_PIPELINE_H
+#define SL_PIPELINE_PIPELINE_H
+
+/*
+ * The pipeline: from received frames to verdicts, one burst and one policy at a time.
+ *
+ * Order.   Parse; then the layers of the packet's direction in the order of WFP section 1.4, each only
+ *          when it has filters; a block ends the packet and runs the discard twin; a packet that every
+ *          layer permitted may leave.  The parser's refusals run the twin of the IP packet layer.
+ * Same     code in the daemon, the replay tool and the benchmarks; it knows no device and no mbuf.
+ * Threads. One pipeline per worker; everything after sl_pipeline_new is packet time.
+ */
+
+#include "base/sl_ring.h"
+#include "callout/sl_callout.h"
+#include "classifier/sl_classify.h"
+#include "packet/sl_packet.h"
+#include "telemetry/sl_counters.h"
+#include "telemetry/sl_event.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SL_PIPELINE_BURST_MAX 64u
+
+enum sl_engine {
+	SL_ENGINE_COMPILED,
+	SL_ENGINE_REFERENCE,
+	SL_ENGINE_CHECK /* both; a difference blocks the packet and is reported */
+};
+
+/* GET /v1/engine `mode`. */
+enum sl_mode {
+	SL_MODE_INLINE,
+	SL_MODE_MONITOR, /* judges and reports, lets everything well-formed pass */
+	SL_MODE_BYPASS,  /* forwards without looking */
+	SL_MODE_BLOCK    /* drops everything */
+};
+
+enum sl_link_side { SL_SIDE_INSIDE, SL_SIDE_OUTSIDE };
+
+/* One direction of one link, as a worker serves it. */
+struct sl_path {
+	uint32_t link; /* index */
+	enum sluice_direction direction;
+	enum sl_link_type link_type;
+	struct sl_meta_ports ports;
+};
+
+/* What became of a packet. */
+struct sl_outcome {
+	uint8_t action; /* enum sl_verdict_action */
+	uint8_t reason; /* enum sl_reason; NONE when permitted */
+	uint8_t layer;  /* enum sluice_layer that decided, valid when has_layer */
+	uint8_t has_layer;
+	uint32_t rank;  /* filter at that layer; SL_RANK_NONE: none */
+};
+
+/* Called by SL_ENGINE_CHECK at the first difference of a burst. */
+typedef void sl_pipeline_difference_fn(void *ctx, const struct sl_layer_program *layer, const struct sl_meta *meta,
+	uint32_t packet, const uint32_t *compiled, uint32_t n_compiled, const uint32_t *reference,
+	uint32_t n_reference);
+
+struct sl_pipeline_options {
+	uint32_t worker;
+	uint32_t n_paths;              /* 1 .. 2 * SL_COUNTERS_LINKS_MAX */
+	const struct sl_path *paths;   /* copied */
+	struct sl_counters *counters;  /* borrowed */
+	struct sl_ring *events;        /* of struct sl_event; borrowed; NULL: no events */
+	uint64_t event_rate;           /* events a second; 0: no limit */
+	enum sl_engine engine;
+	sl_pipeline_difference_fn *difference; /* CHECK only */
+	void *difference_ctx;
+};
+
+struct sl_pipeline; /* opaque */
+
+/* --- Control thread. --- */
+
+int sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **out) SL_MUST_CHECK;
+void sl_pipeline_free(struct sl_pipeline *pipeline);
+
+/* --- Packet time. --- */
+
+/*
+ * Judges frames[0 .. n-1] (n at most SL_PIPELINE_BURST_MAX) of path `path` against one snapshot, which may
+ * be NULL: then everything is blocked with NO_POLICY.  Fills outcomes[0 .. n-1], counts, makes events.
+ * Link counters and device reasons belong to the caller.
+ */
+void sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, enum sl_mode mode,
+	uint32_t path, const struct sl_frame frames[], uint32_t n, uint64_t now_ns, struct sl_outcome outcomes[]);
+
+/*
+ * Frames that callouts of the last burst want sent out of the port the burst came in by; valid until
+ * the next run.
+ */
+const struct sl_reply *sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n);
+/* Metadata of packet i of the last burst; valid until the next run. */
+const struct sl_meta *sl_pipeline_meta(const struct sl_pipeline *pipeline, uint32_t i);
+
+/* --- Control time: explain. --- */
+
+enum sl_explain_step_type {
+	SL_EXPLAIN_LAYER,    /* a layer is visited: layer, program */
+	SL_EXPLAIN_FILTER,   /* a filter of it: rank, matched, miss, and when matched what it did */
+	SL_EXPLAIN_VERDICT   /* the layer's verdict */
+};
+
+struct sl_explain_step {
+	enum sl_explain_step_type type;
+	const struct sl_layer *layer;
+	const struct sl_layer_program *program; /* NULL: the layer has no filters */
+	uint32_t rank;
+	bool matched;
+	bool reached; /* false: an earlier filter of its sublayer had decided */
+	struct sl_near_miss miss;
+	struct sl_trace_step trace; /* matched and reached */
+	struct sl_verdict verdict;  /* VERDICT */
+	bool engines_agree;         /* VERDICT: compiled and reference gave the same match list */
+};
+typedef void sl_explain_fn(void *ctx, const struct sl_explain_step *step);
+
+/*
+ * Walks one frame through every layer it would visit.  Callouts are not called: each is reported as it
+ * would be asked, and taken to continue (inspection, unknown) or to permit softly (terminating);
+ * unregistered ones behave as they do.  No counters, no events, no replies.  Allocates.
+ * `meta` receives the parser's view.  0 or -ENOMEM.
+ */
+int sl_pipeline_explain(const struct sl_snapshot *snapshot, const struct sl_path *path, const struct sl_frame *frame,
+	sl_explain_fn *fn, void *ctx, struct sl_meta *meta, struct sl_outcome *outcome) SL_MUST_CHECK;
+/* One layer with given metadata. */
+int sl_pipeline_explain_layer(const struct sl_snapshot *snapshot, const struct sl_layer *layer,
+	const struct sl_meta *meta, sl_explain_fn *fn, void *ctx, struct sl_outcome *outcome) SL_MUST_CHECK;
+
+const char *sl_mode_name(enum sl_mode mode);
+bool sl_mode_find(const char *name, enum sl_mode *mode);
+
+#endif
