@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SL_CONTROL_CONTROL_H
+#define SL_CONTROL_CONTROL_H
+
+/*
+ * The management core: owns the policy, and is the one writer of it.
+ *
+ * Commit.  Clone the policy, edit the clone, check it whole, bind filters to counters and callouts,
+ *          compile, publish one snapshot to all workers, wait for the grace period, retire the old
+ *          snapshot, tell callouts of deleted filters.  Whatever fails leaves everything as it was.
+ * Readers  take a counted reference on a consistent (policy, snapshot, revision) and never wait for a
+ *          commit that is compiling.
+ * Threads. Every function may be called from any control thread; commits are serialised.
+ */
+
+#include "base/sl_clock.h"
+#include "base/sl_error.h"
+#include "callout/sl_callout.h"
+#include "document/sl_document.h"
+#include "pipeline/sl_plane.h"
+#include "policy/sl_policy.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sl_control; /* opaque */
+
+struct sl_control_config {
+	const struct sl_plane *plane;             /* borrowed; may be set later with sl_control_attach */
+	struct sl_callout_registry *registry;     /* borrowed */
+	const struct sl_clock *clock;             /* NULL: the system's */
+	const char *const *policy_files;          /* paths, borrowed; re-read by sl_control_reload */
+	uint32_t n_policy_files;
+	uint32_t event_log_max;                   /* entries; 0: 65,536 */
+	size_t compile_memory_max;                /* bytes; 0: no limit */
+	size_t json_memory_max;                   /* bytes one document may cost; 0: 1 GiB */
+};
+
+/* --- Life. --- */
+
+int sl_control_new(const struct sl_control_config *config, struct sl_control **out, struct sl_error *err) SL_MUST_CHECK;
+/* Unpublishes and frees. Workers must have stopped. NULL is allowed. */
+void sl_control_free(struct sl_control *control);
+/*
+ * Reads the policy files and commits them as the first revision (an empty policy without files).  Until
+ * then no policy is in force.  Every fault is in `problems`, with "FILE: " before the detail.
+ */
+int sl_control_boot(struct sl_control *control, struct sl_problems *problems) SL_MUST_CHECK;
+/*
+ * Re-reads the policy files: objects that came from files are replaced by what the files say now, others
+ * stay.  On any fault the policy in force stays.
+ */
+int sl_control_reload(struct sl_control *control, struct sl_problems *problems) SL_MUST_CHECK;
+/* Drains event rings into the log. Call about ten times a second; reads call it too. */
+void sl_control_tick(struct sl_control *control);
+
+/* --- Reading. --- */
+
+/* A consistent view; immutable until it is put. */
+struct sl_view {
+	const struct sl_policy *policy;
+	const struct sl_snapshot *snapshot;
+	uint64_t revision;
+};
+
+/* `view->snapshot` is NULL before the first commit. */
+void sl_control_view_get(struct sl_control *control, struct sl_view *view);
+void sl_control_view_put(struct sl_control *control, struct sl_view *view);
+uint64_t sl_control_revision(struct sl_control *control);
+
+/* Counters of a filter, summed over workers, `since` in ns. False: no such filter. */
+struct sl_filter_stats {
+	struct sl_filter_counter counter;
+	uint64_t since_ns; /* when the key's counters began */
+};
+bool sl_control_filter_stats(struct sl_control *control, const char *key, struct sl_filter_stats *stats);
+/* Everything but filters, summed over workers. */
+void sl_control_counters(struct sl_control *control, struct sl_counters *sum);
+
+/* --- Changing. --- */
+
+/* What a commit did or, dry, would do. Keys are "filters/KEY". Zero-initialise; fini frees. */
+struct sl_commit_report {
+	uint64_t revision; /* in force after it */
+	uint64_t check_ns;
+	uint64_t compile_ns;
+	uint64_t publish_ns; /* publication and grace period */
+	size_t compiled_bytes;
+	uint32_t n_filters;
+	char **added;
+	char **removed;
+	char **changed;
+	size_t n_added, n_removed, n_changed;
+	struct sl_lint *lints; /* their `object` members are NULL; the detail names them */
+	size_t n_lints;
+};
+void sl_commit_report_fini(struct sl_commit_report *report);
+
+/* Edits the clone; 0, or a negative errno with at least one problem added. */
+typedef int sl_control_edit_fn(void *ctx, struct sl_policy *policy, struct sl_problems *problems);
+
+#define SL_CHANGE_DRY_RUN 0x1u /* everything but publishing and callouts' notify */
+
+/*
+ * Commits an edit.  `if_revision` not 0: refused with REVISION_MISMATCH unless that revision is in force.
+ * `report` may be NULL (diff and lint are computed only when it is given).
+ * 0, or a negative errno with problems added and nothing changed.
+ */
+int sl_control_change(struct sl_control *control, sl_control_edit_fn *edit, void *ctx, uint32_t flags,
+	uint64_t if_revision, struct sl_problems *problems, struct sl_commit_report *report) SL_MUST_CHECK;
+
+/* Common edits. `ctx` types below. */
+struct sl_edit_object {
+	struct sl_object *object; /* finished; the edit takes its own reference */
+	bool must_be_new;         /* POST */
+	bool was_new;             /* output */
+};
+sl_control_edit_fn sl_control_edit_put;
+
+struct sl_edit_delete {
+	enum sl_object_type type;
+	const char *key;
+};
+sl_control_edit_fn sl_control_edit_delete;
+
+struct sl_edit_policy {
+	const json_t *document;
+	enum sl_lifetime lifetime; /* of objects that say nothing */
+	enum sl_origin origin;
+	const char *provider; /* replace only this provider's objects; NULL: everything */
+};
+/* Replaces the policy; objects that did not change keep their identity, ids and counters. */
+sl_control_edit_fn sl_control_edit_policy;
+
+enum sl_elements_change { SL_ELEMENTS_REPLACE, SL_ELEMENTS_ADD, SL_ELEMENTS_REMOVE };
+struct sl_edit_elements {
+	const char *set;
+	enum sl_elements_change change;
+	const json_t *elements; /* array of texts or integers */
+};
+sl_control_edit_fn sl_control_edit_elements;
+
+/* --- Engine. --- */
+
+enum sl_mode sl_control_mode(struct sl_control *control);
+void sl_control_set_mode(struct sl_control *control, enum sl_mode mode);
+bool sl_control_events_enabled(struct sl_control *control);
+void sl_control_set_events_enabled(struct sl_control *control, bool enabled);
+/* True when a policy is in force; workers that use the newest snapshot (or idle), of all. */
+bool sl_control_ready(struct sl_control *control, uint32_t *n_current, uint32_t *n_workers);
+uint64_t sl_control_start_ns(struct sl_control *control);
+const struct sl_plane *sl_control_plane(struct sl_control *control);
+
+/* --- Events. --- */
+
+/*
+ * Copies up to `n_max` entries with an id above `since`, oldest first; returns how many.  `*first` and
+ * `*last` receive the oldest id kept and the newest (0: none); `*lost` how many events were not made or
+ * did not fit since the start.
+ */
+uint32_t sl_control_events(struct sl_control *control, uint64_t since, struct sl_event_entry *entries,
+	uint32_t n_max, uint64_t *first, uint64_t *last, uint64_t *lost);
+
+/* --- Plugins. --- */
+
+/* Loads a file and binds the filters that name it (a new revision when there are any). */
+int sl_control_plugin_load(struct sl_control *control, const char *path, char name[65], struct sl_error *err) SL_MUST_CHECK;
+/* Unloads; filters that name it behave as unregistered from then on. */
+int sl_control_plugin_unload(struct sl_control *control, const char *name, struct sl_error *err) SL_MUST_CHECK;
+/* i-th plugin; strings are copied into `text` (4 KiB), which `info` points into. */
+bool sl_control_plugin_info(struct sl_control *control, uint32_t i, struct sl_plugin_info *info, char text[4096]);
+
+#endif
