@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_V4_TEXT_MAX 16  /* "255.255.255.255" and NUL */
-#define SL_V6_TEXT_MAX 46  /* as INET6_ADDRSTRLEN */
+#define SL_V4_TEXT_MAX  16 /* "255.255.255.255" and NUL */
+#define SL_V6_TEXT_MAX  46 /* as INET6_ADDRSTRLEN */
 #define SL_MAC_TEXT_MAX 18 /* "aa:bb:cc:dd:ee:ff" and NUL */
 
 int sl_addr_parse_v4(const char *text, uint32_t *addr) SL_MUST_CHECK;

@@ -26,8 +26,9 @@ enum sl_err {
 
 struct sl_error {
 	enum sl_err code;
-	char where[192]; /* JSON pointer, file:line:column, member or option; "" when there is none */
-	char text[400];  /* one sentence: what was found, what is allowed */
+	char where
+		[192]; /* JSON pointer, file:line:column, member or option; "" when there is none */
+	char text[400]; /* one sentence: what was found, what is allowed */
 };
 
 /* One fault of a document. Strings are owned by the list it is in. */
@@ -61,10 +62,11 @@ int sl_error_set(struct sl_error *err, enum sl_err code, const char *where, cons
 	SL_PRINTF(4, 5);
 
 /* Adds a fault. Memory failure is remembered as a count only; never fails. */
-void sl_problems_add(struct sl_problems *problems, enum sl_err code, const char *pointer, const char *format, ...)
-	SL_PRINTF(4, 5);
+void sl_problems_add(struct sl_problems *problems, enum sl_err code, const char *pointer,
+	const char *format, ...) SL_PRINTF(4, 5);
 /* Adds the fault of `*err`, its `where` appended to `pointer` when it begins with '/'. */
-void sl_problems_add_error(struct sl_problems *problems, const char *pointer, const struct sl_error *err);
+void sl_problems_add_error(
+	struct sl_problems *problems, const char *pointer, const struct sl_error *err);
 /* Frees the list and makes it empty again. NULL is allowed. */
 void sl_problems_fini(struct sl_problems *problems);
 

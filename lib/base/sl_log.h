@@ -23,10 +23,10 @@ enum sl_log_level {
 void sl_log_setup(const char *program, enum sl_log_level level);
 void sl_log_write(enum sl_log_level level, const char *format, ...) SL_PRINTF(2, 3);
 
-#define sl_log_error(...) sl_log_write(SL_LOG_ERROR, __VA_ARGS__)
+#define sl_log_error(...)   sl_log_write(SL_LOG_ERROR, __VA_ARGS__)
 #define sl_log_warning(...) sl_log_write(SL_LOG_WARNING, __VA_ARGS__)
-#define sl_log_notice(...) sl_log_write(SL_LOG_NOTICE, __VA_ARGS__)
-#define sl_log_info(...) sl_log_write(SL_LOG_INFO, __VA_ARGS__)
-#define sl_log_debug(...) sl_log_write(SL_LOG_DEBUG, __VA_ARGS__)
+#define sl_log_notice(...)  sl_log_write(SL_LOG_NOTICE, __VA_ARGS__)
+#define sl_log_info(...)    sl_log_write(SL_LOG_INFO, __VA_ARGS__)
+#define sl_log_debug(...)   sl_log_write(SL_LOG_DEBUG, __VA_ARGS__)
 
 #endif

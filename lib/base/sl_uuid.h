@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #define SL_UUID_TEXT_MAX 37 /* "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx" and NUL */
-#define SL_KEY_LEN_MAX 64   /* characters of an object's key */
+#define SL_KEY_LEN_MAX   64 /* characters of an object's key */
 
 /* Writes a fresh random UUID, lower case. 0, or -EIO without entropy. */
 int sl_uuid_make(char text[SL_UUID_TEXT_MAX]) SL_MUST_CHECK;
