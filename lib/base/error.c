@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/sl_error.h"
 
+#include "base/sl_utf8.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +66,8 @@ sl_error_set(struct sl_error *err, enum sl_err code, const char *where, const ch
 		va_start(args, format);
 		vsnprintf(err->text, sizeof(err->text), format, args);
 		va_end(args);
+		sl_utf8_mend(err->where);
+		sl_utf8_mend(err->text);
 	}
 	return -sl_err_errno(code);
 }
@@ -102,6 +106,8 @@ problem_keep(struct sl_problems *problems, enum sl_err code, char *pointer, char
 		free(detail);
 		return;
 	}
+	sl_utf8_mend(pointer);
+	sl_utf8_mend(detail);
 	*slot = (struct sl_problem){.code = code, .pointer = pointer, .detail = detail};
 	problems->n++;
 }

@@ -7,7 +7,8 @@
  *
  * `struct sl_error` is one fault, filled where it is known and passed up as the last parameter of a
  * function, which may be NULL.  `struct sl_problems` collects every fault of one document, so that
- * its author can mend them all at once.
+ * its author can mend them all at once.  Texts are always well-formed UTF-8: what was cut in the middle
+ * of a character, or was none, shows as '?'.
  *
  * Threads. Plain data; no sharing between threads.
  */
