@@ -46,10 +46,10 @@ struct sl_link_counter {
 };
 
 struct sl_worker_counter {
-	uint64_t bursts;        /* polls that brought packets */
-	uint64_t empty_polls;   /* polls that brought none */
-	uint64_t busy_cycles;   /* TSC cycles spent on bursts */
-	uint64_t idle_cycles;   /* TSC cycles spent polling in vain or sleeping */
+	uint64_t bursts;            /* polls that brought packets */
+	uint64_t empty_polls;       /* polls that brought none */
+	uint64_t busy_cycles;       /* TSC cycles spent on bursts */
+	uint64_t idle_cycles;       /* TSC cycles spent polling in vain or sleeping */
 	uint64_t events_suppressed; /* net events not made: rate limit */
 	uint64_t replies_sent;
 	uint64_t replies_suppressed; /* by a discard twin */
@@ -60,6 +60,8 @@ struct sl_counters {
 	struct sl_filter_counter *filters; /* SL_COUNTERS_FILTERS_MAX, lazily backed */
 	struct sl_layer_counter layers[SLUICE_LAYER_COUNT];
 	uint64_t reasons[SL_REASON_COUNT]; /* packets dropped, by reason */
+	/* Packets that left although policy or parser said no, by reason: mode monitor. */
+	uint64_t would_drop[SL_REASON_COUNT];
 	struct sl_link_counter links[SL_COUNTERS_LINKS_MAX][2]; /* [link][enum sluice_direction] */
 	struct sl_worker_counter worker;
 } SL_CACHE_ALIGNED;
@@ -73,7 +75,8 @@ void sl_counters_free(struct sl_counters *counters);
 void sl_counters_reset_filter(struct sl_counters *counters, uint32_t index);
 
 /* Adds what `counters` holds now to `*sum`; last_hit is the later of both. */
-void sl_counters_sum_filter(const struct sl_counters *counters, uint32_t index, struct sl_filter_counter *sum);
+void sl_counters_sum_filter(
+	const struct sl_counters *counters, uint32_t index, struct sl_filter_counter *sum);
 /* Adds everything but the filters to `*sum` (whose `filters` is not touched). */
 void sl_counters_sum(const struct sl_counters *counters, struct sl_counters *sum);
 

@@ -12,10 +12,12 @@
  * Threads. sl_event_log functions: control threads under the owner's lock.
  */
 
+#include "base/sl_buf.h"
 #include "base/sl_compiler.h"
 #include "base/sl_ring.h"
 #include "classifier/sl_arbitrate.h"
 #include "classifier/sl_meta.h"
+#include "policy/sl_policy.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,18 +50,20 @@ struct sl_event {
 	uint8_t reason;     /* enum sl_reason */
 	uint8_t layer;      /* enum sluice_layer, valid when has_layer */
 	uint8_t has_layer;
-	uint8_t direction;  /* enum sluice_direction */
-	uint8_t link;       /* index of the link */
+	uint8_t direction; /* enum sluice_direction */
+	uint8_t link;      /* index of the link */
 	uint8_t worker;
 	uint8_t ip_version; /* 4, 6, 0 */
 	uint8_t protocol;
 	uint8_t tcp_flags;
-	uint8_t has_ports;  /* for ICMP: source port the type, destination port the code */
+	uint8_t has_ports; /* for ICMP: source port the type, destination port the code */
 	uint8_t has_vlan;
 	uint8_t is_fragment;
 	uint8_t is_veto;
 	uint8_t n_decisions;
-	uint8_t reserved;
+	uint8_t has_macs;
+	uint8_t has_tcp_flags;
+	uint8_t is_monitor; /* the packet left all the same: mode monitor */
 	uint32_t frame_len;
 	uint16_t src_port;
 	uint16_t dst_port;
@@ -72,22 +76,30 @@ struct sl_event {
 	struct sl_event_decision decisions[SL_EVENT_DECISIONS_MAX];
 };
 
-/* Fills the packet's part of an event from its metadata. Packet time. */
-void sl_event_from_meta(struct sl_event *event, const struct sl_meta *meta);
-
+/* "classify_drop"; never NULL. */
 const char *sl_event_type_name(enum sl_event_type type);
+
+/* --- Packet time: a pure function. --- */
+
+/* Zeroes the event and fills the packet's part of it from its metadata. */
+void sl_event_from_meta(struct sl_event *event, const struct sl_meta *meta);
 
 /* --- Packet time: one worker's source of events. --- */
 
-/* Token bucket: at most `rate` events a second with bursts of `burst`. */
+/* Token bucket over time: credit grows by a nanosecond a nanosecond, an event costs `interval_ns`. */
 struct sl_event_limit {
-	uint64_t rate;
-	uint64_t burst;
-	uint64_t tokens_ns; /* credit in nanoseconds of rate */
-	uint64_t last_ns;
+	uint64_t interval_ns; /* 0: no limit */
+	uint64_t credit_max_ns;
+	uint64_t credit_ns;
+	uint64_t last_ns; /* when credit was last added */
 };
 
+/*
+ * At most `rate` events a second (0: no limit) after a first burst of `burst` (at least 1 is taken);
+ * rates above 10^9 are no limit.
+ */
 void sl_event_limit_init(struct sl_event_limit *limit, uint64_t rate, uint64_t burst);
+/* True: make the event.  A clock that steps back earns nothing and counts on from there. */
 bool sl_event_limit_take(struct sl_event_limit *limit, uint64_t now_ns);
 
 /* --- Control: the numbered log. --- */
@@ -96,21 +108,34 @@ bool sl_event_limit_take(struct sl_event_limit *limit, uint64_t now_ns);
 struct sl_event_entry {
 	uint64_t id; /* from 1, no gaps */
 	struct sl_event event;
-	char filter[65];                                    /* key, "" when there is none */
+	char filter[65]; /* key, "" when there is none */
 	char sublayer[65];
-	char decisions[SL_EVENT_DECISIONS_MAX][65];         /* keys of the deciding filters */
+	char decisions[SL_EVENT_DECISIONS_MAX][65]; /* keys of the deciding filters */
 	char decision_sublayers[SL_EVENT_DECISIONS_MAX][65];
 };
 
 struct sl_event_log; /* opaque: the newest `n_max` entries */
 
+/* `n_max` from 1. 0, -EINVAL or -ENOMEM. */
 int sl_event_log_new(size_t n_max, struct sl_event_log **out) SL_MUST_CHECK;
+/* NULL is allowed. */
 void sl_event_log_free(struct sl_event_log *log);
-/* The entry to fill for the next event; the oldest one gives way. Never NULL. */
+/* The entry to fill for the next event, zeroed but for its id; the oldest one gives way. Never NULL. */
 struct sl_event_entry *sl_event_log_next(struct sl_event_log *log);
 /* The oldest entry with an id above `since`; NULL: none. Borrowed until the next sl_event_log_next. */
 const struct sl_event_entry *sl_event_log_after(const struct sl_event_log *log, uint64_t since);
 uint64_t sl_event_log_first_id(const struct sl_event_log *log); /* oldest kept; 0: empty */
 uint64_t sl_event_log_last_id(const struct sl_event_log *log);
+
+/*
+ * Fills the keys of an entry from the run-time ids of its event: names of filters that are no longer in
+ * `policy` stay empty.
+ */
+void sl_event_resolve(struct sl_event_entry *entry, const struct sl_policy *policy);
+/*
+ * Adds the entry as one JSON object, without white space and line end: the shape that GET /v1/events and
+ * the replay tool share (README.md of this room).
+ */
+void sl_event_format_json(const struct sl_event_entry *entry, struct sl_buf *buf);
 
 #endif
