@@ -44,6 +44,7 @@ struct sl_meta_ports {
 	uint32_t interface_type; /* 6: Ethernet */
 	uint32_t arrival_profile; /* zone number of the port; 0: none */
 	uint32_t nexthop_profile;
+	uint32_t ndis_port;       /* 0: an Ethernet port has no ports of its own */
 	uint8_t vswitch_interface_type; /* 0 */
 	uint8_t outside_mac[6];         /* MAC address of the outside port */
 	uint8_t reserved;
@@ -100,6 +101,7 @@ struct sl_meta_ports {
 	X(INTERFACE_TYPE, ports.interface_type, NUMBER, 4)           \
 	X(ARRIVAL_PROFILE, ports.arrival_profile, NUMBER, 4)         \
 	X(NEXTHOP_PROFILE, ports.nexthop_profile, NUMBER, 4)         \
+	X(NDIS_PORT, ports.ndis_port, NUMBER, 4)                     \
 	X(VSWITCH_IF_TYPE, ports.vswitch_interface_type, NUMBER, 1)  \
 	X(OUTSIDE_MAC, ports.outside_mac, BYTES, 6)                  \
 	X(ARRIVAL_NAME, ports.arrival_name, BLOB, 8)                 \
@@ -118,10 +120,11 @@ _Static_assert(SL_SLOT_COUNT <= 64, "the presence mask has 64 bits");
 #define SL_PRESENT(name) ((uint64_t)1 << SL_SLOT_##name)
 
 /* Slots whose values are constants of the link and direction; set by sl_meta_setup. */
-#define SL_PRESENT_PORTS                                                                                 \
-	(SL_PRESENT(DIRECTION) | SL_PRESENT(ARRIVAL_LUID) | SL_PRESENT(NEXTHOP_LUID) |                   \
-		SL_PRESENT(ARRIVAL_INDEX) | SL_PRESENT(NEXTHOP_INDEX) | SL_PRESENT(INTERFACE_TYPE) |     \
-		SL_PRESENT(ARRIVAL_PROFILE) | SL_PRESENT(NEXTHOP_PROFILE) | SL_PRESENT(VSWITCH_IF_TYPE) | \
+#define SL_PRESENT_PORTS                                                                          \
+	(SL_PRESENT(DIRECTION) | SL_PRESENT(ARRIVAL_LUID) | SL_PRESENT(NEXTHOP_LUID) |            \
+		SL_PRESENT(ARRIVAL_INDEX) | SL_PRESENT(NEXTHOP_INDEX) |                           \
+		SL_PRESENT(INTERFACE_TYPE) | SL_PRESENT(ARRIVAL_PROFILE) |                        \
+		SL_PRESENT(NEXTHOP_PROFILE) | SL_PRESENT(NDIS_PORT) | SL_PRESENT(VSWITCH_IF_TYPE) | \
 		SL_PRESENT(OUTSIDE_MAC) | SL_PRESENT(ARRIVAL_NAME) | SL_PRESENT(NEXTHOP_NAME))
 
 #define SL_META_VLANS_MAX 4 /* tags kept; more are counted */
@@ -218,7 +221,10 @@ struct sl_meta {
 	struct sl_meta_ports ports;
 } SL_CACHE_ALIGNED;
 
-/* Makes a structure ready for packets of one link and direction. Once, before packets. */
+/*
+ * Makes a structure ready for packets of one link and direction.  Once, before packets.  A name that is
+ * NULL is EMPTY; names must outlive the structure.
+ */
 void sl_meta_setup(struct sl_meta *meta, enum sluice_direction direction, const struct sl_meta_ports *ports);
 
 /* --- Slots as data. --- */
@@ -231,7 +237,11 @@ struct sl_slot_info {
 
 extern const struct sl_slot_info sl_slot_info[SL_SLOT_COUNT];
 
-/* The slot of a layer's field, or SL_SLOT_NONE. */
+/*
+ * The slot of a layer's field, or SL_SLOT_NONE when it never has a value there.  Interfaces without a
+ * side of their own in the name are the port towards the outside: the one of arrival at inbound layers,
+ * the next hop at outbound ones; at forward layers the one of arrival.
+ */
 enum sl_slot sl_meta_slot(const struct sl_layer *layer, enum sluice_field field);
 
 static inline bool
