@@ -15,8 +15,13 @@
  *              log, make a system call or keep a pointer it was given.
  *   notify     control thread.  A filter that names the callout is being added (a non-zero return
  *              refuses the filter and thereby the whole commit) or has been deleted (no worker uses
- *              it any more; the return value is ignored).  May block and allocate.
+ *              it any more; the return value is ignored).  Every ADD that returned 0 is followed by
+ *              exactly one DELETE with the context it stored, at the latest before unload; classify is
+ *              only called for a filter between the two.  May block and allocate.
  *   load, unload   control thread, once each.
+ *
+ * The file must belong to root or to the user of the daemon and be writable by nobody else.  A host
+ * refuses an object whose version or structure sizes differ from its own, and says both.
  *
  * Rules for classify (WFP section 6.3): write `action` only when `rights` has
  * SLUICE_RIGHT_ACTION_WRITE, except to veto; on BLOCK clear the right, so that lower sublayers cannot
@@ -35,6 +40,9 @@
 #define SLUICE_FIELDS_MAX 64 /* more than any layer has */
 
 #define SLUICE_RIGHT_ACTION_WRITE 0x1u
+
+/* Bytes from the start of a frame that packet_read is sure to reach. */
+#define SLUICE_PACKET_WINDOW 2048u
 
 /* Flags in classify_out. */
 #define SLUICE_CLASSIFY_OUT_FLAG_ABSORB 0x1u /* with BLOCK: drop without event and discard twin */
@@ -97,7 +105,7 @@ struct sluice_packet;
 
 /* The filter a callout is called for. Valid during the call only. */
 struct sluice_filter {
-	const char *key;              /* notify only; NULL at packet time */
+	const char *key;              /* the filter's key; notify only, NULL at packet time */
 	uint64_t id;                  /* run-time id, unique among filters; not stable over restarts */
 	uint64_t weight;              /* effective weight */
 	uint64_t raw_context;         /* the filter's rawContext; 0 when it has a provider context */
@@ -107,7 +115,7 @@ struct sluice_filter {
 	uint32_t layer;               /* enum sluice_layer */
 	uint32_t action;              /* enum sluice_action: the filter's */
 	uint32_t flags;               /* SLUICE_FILTER_FLAG_* */
-	uint32_t sublayer_weight;     /* 0..65535 */
+	uint32_t sublayer_weight;     /* 0..65535; packet time only */
 };
 
 struct sluice_classify_in {
@@ -147,24 +155,44 @@ struct sluice_host {
 	uint32_t n_workers_max; /* upper bound of sluice_classify_in.worker, exclusive */
 	uint32_t reserved;
 
-	/* Control thread: one log line. `level` 0 error .. 4 debug. */
-	void (*log)(int level, const char *text);
 	/*
-	 * Control thread (notify): an integer member of a JSON object such as a provider context's data.
+	 * Control thread: one log line, which names the plugin.  `level` 0 error, 1 warning, 2 notice,
+	 * 3 info, 4 debug.  `host` is the one given to load.
+	 */
+	void (*log)(const struct sluice_host *host, int level, const char *text);
+	/*
+	 * Control thread, in load or notify, before returning non-zero: why.  The text (ASCII, the first
+	 * 255 bytes) is copied into the error that the operator sees.
+	 */
+	void (*refuse)(const struct sluice_host *host, const char *text);
+	/*
+	 * Control thread: an integer member of a JSON object such as a provider context's data.
 	 * 0; -2 (no such member), -22 (not an integer, out of [min, max], or not an object).
 	 */
 	int (*json_integer)(const char *json, const char *member, int64_t min, int64_t max, int64_t *out);
-	/* Control thread (notify): why a filter is refused; the text is copied into the error. */
-	void (*refuse)(const char *text);
+	/*
+	 * Control thread: are all members of a JSON object among `allowed`, a list that ends in NULL?  0;
+	 * -2 and the name of the first that is not in `other` (of `size` bytes, cut to fit; may be NULL),
+	 * -22 (not an object).
+	 */
+	int (*json_strict)(const char *json, const char *const *allowed, char *other, size_t size);
+	/*
+	 * Any time: the index of a field in the values of a layer (enum sluice_field, enum sluice_layer);
+	 * -2 when the layer has no such field.  It never changes while the host runs: ask once, in notify.
+	 */
+	int (*field_index)(uint32_t layer, uint32_t field);
 
 	/* Packet time: bytes of the whole frame as received, link-layer header included. */
 	uint32_t (*packet_length)(const struct sluice_packet *packet);
-	/* Packet time: copies up to `length` bytes from `offset`; returns how many were there. */
+	/*
+	 * Packet time: copies up to `length` bytes from `offset`; returns how many there were.  Bytes
+	 * beyond SLUICE_PACKET_WINDOW may be out of reach.
+	 */
 	uint32_t (*packet_read)(const struct sluice_packet *packet, uint32_t offset, void *to, uint32_t length);
 	/*
 	 * Packet time: queues a new frame (copied; link-layer header included, without FCS; 14..1514
 	 * bytes) to leave by the port that `packet` came in by, unless a discard twin blocks.  It is not
-	 * classified.  0, -22 (size), or -105 when the queue is full (counted).
+	 * classified.  0, -1 (not at a discard twin), -22 (size), or -105 when the queue is full (counted).
 	 */
 	int (*packet_reply)(struct sluice_packet *packet, const void *frame, uint32_t length);
 	/* Packet time: named counter of the plugin, 0..15, shown at /v1/plugins. Adds `n`. */
@@ -175,7 +203,10 @@ struct sluice_host {
 typedef int sluice_load_fn(const struct sluice_host *host, void **callout);
 typedef void sluice_unload_fn(void *callout);
 typedef void sluice_classify_fn(const struct sluice_classify_in *in, struct sluice_classify_out *out);
-/* `filter` is NULL-safe only for ADD; on DELETE its `context` may be 0 when ADD never came. */
+/*
+ * On ADD the callout may store a value in `filter->context`, which then comes with every call for the
+ * filter; nothing else of `filter` may be written.  `sublayer_weight` is 0 in notify.
+ */
 typedef int sluice_notify_fn(void *callout, enum sluice_notify_type type, struct sluice_filter *filter);
 
 /* The one thing a plugin exports. */
@@ -187,13 +218,13 @@ struct sluice_callout {
 	uint32_t filter_size;      /* sizeof(struct sluice_filter) at build time */
 	uint32_t flags;            /* SLUICE_CALLOUT_FLAG_* */
 	const char *name;          /* what a policy calls it: [a-z0-9][a-z0-9._-]{0,63} */
-	const char *version;       /* of the plugin, shown to the operator */
-	const char *description;   /* one line */
+	const char *version;       /* of the plugin, shown to the operator: ASCII, at most 63 bytes; or NULL */
+	const char *description;   /* one line of ASCII, at most 255 bytes; or NULL */
 	sluice_load_fn *load;         /* or NULL */
 	sluice_unload_fn *unload;     /* or NULL */
 	sluice_classify_fn *classify; /* required */
 	sluice_notify_fn *notify;     /* or NULL */
-	const char *const *counters;  /* names of the counters, NULL-terminated, at most 16; or NULL */
+	const char *const *counters;  /* [a-z0-9_]{1,31}, NULL-terminated, at most 16; or NULL */
 };
 
 #define SLUICE_CALLOUT_DEFINE(...)                                                                        \
@@ -214,6 +245,6 @@ _Static_assert(sizeof(struct sluice_filter) == 72, "ABI layout changed: sluice_f
 _Static_assert(sizeof(struct sluice_classify_in) == 64, "ABI layout changed: sluice_classify_in");
 _Static_assert(sizeof(struct sluice_classify_out) == 16, "ABI layout changed: sluice_classify_out");
 _Static_assert(sizeof(struct sluice_callout) == 88, "ABI layout changed: sluice_callout");
-_Static_assert(sizeof(struct sluice_host) == 80, "ABI layout changed: sluice_host");
+_Static_assert(sizeof(struct sluice_host) == 96, "ABI layout changed: sluice_host");
 
 #endif
