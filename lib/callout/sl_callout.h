@@ -5,9 +5,19 @@
 /*
  * Callouts: the registry of loaded plugins, their loader and the way they are called.
  *
- * Life.    A plugin's name gets a `struct sl_plugin` that lives as long as the registry, whether the
- *          plugin is loaded or not; filters are bound to it.  Loading fills it, unloading empties it:
- *          from then on its filters behave as with an unregistered callout (WFP section 4.4).
+ * Life.    Filters are bound to a `struct sl_plugin`, which lives as long as the registry, whether the
+ *          plugin is loaded or not.  It stands for one incarnation of the plugin: what the plugin stored
+ *          for a filter is worth nothing to a later load of the same name.  So a load takes a fresh
+ *          record when filters are bound to the present one, and those filters behave as with an
+ *          unregistered callout (WFP section 4.4) until they are bound again, to what
+ *          sl_callout_plugin then returns.
+ * Binding. When a policy is compiled, each callout filter is bound: sl_callout_plugin by the name in its
+ *          callout object, then sl_callout_notify_add.  A binding of the previous snapshot may be carried
+ *          over instead while the filter object, its provider context object and the plugin record are
+ *          all the same as there.  Every notify_add that returned 0 is undone by one notify_delete: after
+ *          a grace period when the filter was in force, at once when the compilation failed.  After
+ *          loading a plugin the owner compiles and publishes anew, so that filters that were waiting for
+ *          it are announced; a refusal of one of them is a reason to unload it again.
  * Threads. Control functions under the owner's lock.  sl_callout_invoke: packet time, any worker.
  */
 
@@ -32,7 +42,7 @@ struct sl_plugin;           /* opaque */
 enum sl_plugin_state {
 	SL_PLUGIN_ABSENT,  /* a policy names it, no file has been loaded */
 	SL_PLUGIN_LOADED,
-	SL_PLUGIN_REFUSED, /* the last attempt to load it failed */
+	SL_PLUGIN_REFUSED, /* the last attempt to load it, at start or by its own load function, failed */
 	SL_PLUGIN_UNLOADED
 };
 
@@ -64,43 +74,53 @@ void sl_callout_registry_free(struct sl_callout_registry *registry);
 
 /*
  * Loads one file.  It must be a regular file, opened without following a link, owned by root or the
- * caller and not writable by others; it must export `sluice_callout` with our ABI version and sizes, and
- * a name that is not loaded already.  Errors: PLUGIN_REFUSED (the text names file, what was found and
- * what is expected, both ABI versions when they differ), ALREADY_EXISTS.  `*out` may be NULL.
+ * effective user and writable by nobody else; a whole ELF object that exports `sluice_callout` with our
+ * ABI version and sizes, and a name that is not loaded already.  The object's own constructors run
+ * before it can be asked for its version.  `where` of errors is the path.  Errors: PLUGIN_REFUSED (what
+ * was found and what is expected, both ABI versions when they differ, the plugin's own words when its
+ * load function refused), ALREADY_EXISTS, BUSY (its unloading has not finished), NO_MEMORY.  Nothing has
+ * changed then.  `out` may be NULL.
  */
 int sl_callout_load(struct sl_callout_registry *registry, const char *path, struct sl_plugin **out,
 	struct sl_error *err) SL_MUST_CHECK;
-/* Loads every *.so of a directory, in name order; every refusal is reported to `fault`. */
+/*
+ * Loads every *.so of a directory, in name order.  Every refusal is reported to `fault` (may be NULL)
+ * and remembered as a plugin in state REFUSED.  0, or IO when the directory cannot be read.
+ */
 typedef void sl_callout_fault_fn(void *ctx, const struct sl_error *err);
 int sl_callout_load_dir(struct sl_callout_registry *registry, const char *dir, sl_callout_fault_fn *fault,
 	void *ctx, struct sl_error *err) SL_MUST_CHECK;
-/* A plugin linked into the program (tests). Same checks. */
+/* A plugin linked into the program (tests). Same checks. The descriptor must outlive the registry. */
 int sl_callout_register(struct sl_callout_registry *registry, const struct sluice_callout *callout,
 	struct sl_error *err) SL_MUST_CHECK;
 
 /*
  * Unloading in two steps: unpublish makes it unregistered for every later call; after a grace period of
- * all workers, finish calls notify(DELETE) for what is still bound, unload, and closes the file.
+ * all workers, finish calls notify(DELETE) for what is still bound, unload, and closes the file.  The
+ * bindings stay until notify_delete undoes them, which then no longer reaches the plugin.
  * PLUGIN_NOT_FOUND when it is not loaded.
  */
 int sl_callout_unpublish(struct sl_callout_registry *registry, const char *name, struct sl_plugin **out,
 	struct sl_error *err) SL_MUST_CHECK;
 void sl_callout_unload_finish(struct sl_callout_registry *registry, struct sl_plugin *plugin);
 
-/* The plugin of that name, made ABSENT when unknown; NULL: no memory or too many. */
+/*
+ * The present incarnation of that name, made ABSENT when unknown; NULL: no memory, too many, or a name
+ * of more than 64 bytes.  A later load may make another one the present: ask again for each compilation.
+ */
 struct sl_plugin *sl_callout_plugin(struct sl_callout_registry *registry, const char *name);
 /* Plugins in the order they became known: i-th info; false past the last. */
 bool sl_callout_info(struct sl_callout_registry *registry, uint32_t i, struct sl_plugin_info *info);
 bool sl_callout_is_loaded(const struct sl_plugin *plugin);
 
 /*
- * Tells the plugin of a new filter; `*context` receives what it stored.  A refusal is
- * CALLOUT_NOTIFICATION_FAILED with the plugin's words.  Nothing happens (0) when it is not loaded: then
- * the filter is announced when it is.
+ * Binds a filter, which must stay valid until notify_delete, and tells the plugin; `*context` receives
+ * what it stored.  A refusal is CALLOUT_NOTIFICATION_FAILED with the plugin's words.  When the plugin is
+ * not loaded nobody is told and the context is 0: then the filter is unregistered until it is bound again.
  */
 int sl_callout_notify_add(struct sl_plugin *plugin, const struct sl_filter *filter,
 	const struct sl_provider_context *provider_context, uint64_t *context, struct sl_error *err) SL_MUST_CHECK;
-/* After a grace period. */
+/* Undoes one notify_add that returned 0 and stored `context`. No worker may use the filter any more. */
 void sl_callout_notify_delete(struct sl_plugin *plugin, const struct sl_filter *filter, uint64_t context);
 
 /* --- Packet time. --- */
@@ -127,7 +147,11 @@ struct sl_callout_env {
 	bool is_discard;              /* at discard twins: replies are refused there */
 };
 
-/* An sl_invoke_fn; `ctx` is a struct sl_callout_env. */
+/*
+ * An sl_invoke_fn; `ctx` is a struct sl_callout_env, and the filter's binding holds the struct sl_plugin.
+ * Counts the answer as arbitration will take it: permits, blocks, and everything else as continues.
+ * UNREGISTERED also when the worker is beyond what the registry was made for.
+ */
 sl_invoke_fn sl_callout_invoke;
 
 #endif

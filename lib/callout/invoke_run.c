@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "callout/registry.h"
+
+#include "telemetry/sl_counters.h"
+
+#include <string.h>
+
+#define IP_PROTOCOL_ICMP  1
+#define IP_PROTOCOL_ICMP6 58
+
+/* --- What the callout sees. --- */
+
+static void
+get_value(const struct sl_meta *meta, const struct value_source *source, struct sluice_value *value)
+{
+	const struct sl_slot_info *slot;
+	const struct sl_blob *blob;
+	const uint8_t *at;
+
+	*value = (struct sluice_value){.type = SLUICE_TYPE_EMPTY};
+	if (!sl_meta_has(meta, source->slot))
+		return;
+	slot = &sl_slot_info[source->slot];
+	at = (const uint8_t *)meta + slot->offset;
+	value->type = source->type;
+	switch ((enum sl_slot_kind)slot->kind) {
+	case SL_SLOT_KIND_NUMBER:
+		value->number = sl_meta_number(meta, source->slot);
+		break;
+	case SL_SLOT_KIND_BYTES:
+		value->bytes = at;
+		value->size = slot->size;
+		break;
+	case SL_SLOT_KIND_BLOB:
+		memcpy(&blob, at, sizeof(blob));
+		value->bytes = blob->bytes;
+		value->size = blob->len;
+		break;
+	}
+}
+
+static void
+get_fragment(const struct sl_meta *meta, struct sluice_metadata *out)
+{
+	if ((meta->meta_flags & SL_META_IS_FRAGMENT) == 0)
+		return;
+	out->valid |= SLUICE_METADATA_FRAGMENT_DATA;
+	out->fragment_identification = meta->frag_id;
+	out->fragment_offset = meta->frag_offset;
+	if (meta->packet_length > out->ip_header_size)
+		out->fragment_length = (uint16_t)(meta->packet_length - out->ip_header_size);
+}
+
+/* Sizes of the headers that were parsed; a header that was not reached has none. */
+static void
+get_sizes(const struct sl_meta *meta, struct sluice_metadata *out)
+{
+	if (meta->ip_version == 0)
+		return;
+	out->valid |= SLUICE_METADATA_L2_HEADER_SIZE;
+	out->l2_header_size = meta->l3_offset;
+	if (meta->l4_offset <= meta->l3_offset)
+		return;
+	out->valid |= SLUICE_METADATA_IP_HEADER_SIZE;
+	out->ip_header_size = (uint32_t)(meta->l4_offset - meta->l3_offset);
+	if (meta->l4_len != 0) {
+		out->valid |= SLUICE_METADATA_TRANSPORT_HEADER_SIZE;
+		out->transport_header_size = meta->l4_len;
+	}
+}
+
+/* Echo requests and replies; the type of an ICMP message is its source port. */
+static bool
+is_echo(const struct sl_meta *meta)
+{
+	if (!sl_meta_has(meta, SL_SLOT_PROTOCOL) || !sl_meta_has(meta, SL_SLOT_SRC_PORT))
+		return false;
+	if (meta->protocol == IP_PROTOCOL_ICMP)
+		return meta->src_port == 8 || meta->src_port == 0;
+	return meta->protocol == IP_PROTOCOL_ICMP6 &&
+		(meta->src_port == 128 || meta->src_port == 129);
+}
+
+static void
+get_link(const struct sl_meta *meta, struct sluice_metadata *out)
+{
+	if (sl_meta_has(meta, SL_SLOT_ARRIVAL_INDEX)) {
+		out->valid |= SLUICE_METADATA_SOURCE_INTERFACE_INDEX;
+		out->source_interface_index = meta->ports.arrival_index;
+	}
+	if (sl_meta_has(meta, SL_SLOT_NEXTHOP_INDEX)) {
+		out->valid |= SLUICE_METADATA_DESTINATION_INTERFACE_INDEX;
+		out->destination_interface_index = meta->ports.nexthop_index;
+	}
+	if (meta->vlan_n != 0) {
+		out->valid |= SLUICE_METADATA_VLAN_STACK;
+		out->vlan_n = meta->vlan_n;
+		memcpy(out->vlan_tci, meta->vlan_stack, sizeof(out->vlan_tci));
+	}
+}
+
+_Static_assert(SL_META_VLANS_MAX == 4, "the ABI shows as many tags as the parser keeps");
+
+static void
+get_metadata(
+	const struct sl_meta *meta, const struct sl_callout_env *env, struct sluice_metadata *out)
+{
+	*out = (struct sluice_metadata){
+		.valid = SLUICE_METADATA_PACKET_DIRECTION,
+		.packet_direction = meta->direction,
+		.time_ns = env->now_ns,
+		.policy_revision = env->revision,
+	};
+	get_link(meta, out);
+	get_sizes(meta, out);
+	get_fragment(meta, out);
+	if (is_echo(meta)) {
+		out->valid |= SLUICE_METADATA_ICMP_ID_AND_SEQUENCE;
+		out->icmp_id = meta->icmp_id;
+		out->icmp_sequence = meta->icmp_sequence;
+	}
+	if (env->is_discard) {
+		out->valid |= SLUICE_METADATA_DISCARD_REASON;
+		out->discard_reason = env->discard_reason;
+		out->discard_filter_id = env->discard_filter_id;
+	}
+}
+
+static void
+get_filter(const struct sl_layer_program *layer, uint32_t rank, struct sluice_filter *out)
+{
+	const struct sl_filter_run *run = &layer->filters[rank];
+
+	sl_callout_filter_init(out, run->object, run->provider_context);
+	out->key = NULL;
+	out->context = run->binding.context;
+	out->sublayer_weight = layer->sublayers[layer->hot[rank].sublayer].weight;
+}
+
+/* --- What it answered. --- */
+
+/* As arbitration takes it (WFP section 4.4). */
+static enum sluice_action
+normalise(uint8_t action, const struct sluice_classify_out *out, bool had_right)
+{
+	if (action == SL_HOT_CALLOUT_INSPECTION)
+		return SLUICE_ACTION_CONTINUE;
+	if (out->action == SLUICE_ACTION_PERMIT || out->action == SLUICE_ACTION_BLOCK)
+		return (enum sluice_action)out->action;
+	if (action == SL_HOT_CALLOUT_UNKNOWN)
+		return SLUICE_ACTION_CONTINUE;
+	if (out->action == SLUICE_ACTION_UNTOUCHED && !had_right)
+		return SLUICE_ACTION_CONTINUE;
+	return SLUICE_ACTION_BLOCK;
+}
+
+static void
+count_answer(struct worker_counters *counters, enum sluice_action answer)
+{
+	sl_counter_add(&counters->calls, 1);
+	if (answer == SLUICE_ACTION_PERMIT)
+		sl_counter_add(&counters->permits, 1);
+	else if (answer == SLUICE_ACTION_BLOCK)
+		sl_counter_add(&counters->blocks, 1);
+	else
+		sl_counter_add(&counters->continues, 1);
+}
+
+/* --- The call. --- */
+
+static void
+call(const struct sluice_callout *callout, const struct sl_plugin *plugin,
+	struct sl_callout_env *env, const struct sl_layer_program *layer, uint32_t rank,
+	const struct sl_meta *meta, struct sluice_classify_out *out)
+{
+	const struct value_layout *layout = &plugin->layouts[layer->layer->id];
+	struct sluice_packet packet = {.env = env, .counters = &plugin->workers[env->worker]};
+	struct sluice_value values[SLUICE_FIELDS_MAX];
+	struct sluice_metadata metadata;
+	struct sluice_filter filter;
+	const struct sluice_classify_in in = {
+		.size = sizeof(in),
+		.layer = layer->layer->id,
+		.n_values = layout->n,
+		.worker = env->worker,
+		.values = values,
+		.meta = &metadata,
+		.packet = env->frame != NULL ? &packet : NULL,
+		.filter = &filter,
+		.callout = plugin->instance,
+	};
+
+	for (uint32_t i = 0; i < layout->n; i++)
+		get_value(meta, &layout->sources[i], &values[i]);
+	get_metadata(meta, env, &metadata);
+	get_filter(layer, rank, &filter);
+	callout->classify(&in, out);
+}
+
+enum sl_invoke_status
+sl_callout_invoke(void *ctx, const struct sl_layer_program *layer, uint32_t rank,
+	const struct sl_meta *meta, struct sluice_classify_out *out)
+{
+	const struct sl_plugin *plugin = layer->filters[rank].binding.callout;
+	const uint32_t rights = out->rights;
+	const struct sluice_callout *callout;
+	struct sl_callout_env *env = ctx;
+
+	callout = plugin != NULL ? __atomic_load_n(&plugin->callout, __ATOMIC_ACQUIRE) : NULL;
+	if (callout == NULL || env->worker >= plugin->n_workers)
+		return SL_INVOKE_UNREGISTERED;
+	/* No layer that is served has flow contexts, so no filter of such a callout has one. */
+	if ((callout->flags & SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0)
+		return SL_INVOKE_SKIPPED;
+	call(callout, plugin, env, layer, rank, meta, out);
+	/* A right can be given up, not taken. */
+	out->rights &= rights;
+	out->flags &= SLUICE_CLASSIFY_OUT_FLAG_ABSORB;
+	count_answer(&plugin->workers[env->worker],
+		normalise(layer->hot[rank].action, out, (rights & SLUICE_RIGHT_ACTION_WRITE) != 0));
+	return SL_INVOKE_CALLED;
+}
