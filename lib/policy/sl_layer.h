@@ -9,6 +9,7 @@
  * Threads. Constant tables; any thread, any time.
  */
 
+#include "base/sl_buf.h"
 #include "base/sl_compiler.h"
 #include "sdk/sluice_types.h"
 
@@ -34,7 +35,10 @@ struct sl_layer_field {
 	bool available;             /* false: nothing on a wire gives it a value; conditions are refused */
 };
 
-/* Slots of the automatic weight (WFP section 3.3), most important first; width in bits. */
+/*
+ * Slots of the automatic weight (WFP section 3.3), most important first; width in bits.  The last slot
+ * has the field NONE: it takes all fields without a slot of their own.
+ */
 struct sl_weight_slot {
 	enum sluice_field field;
 	uint8_t width;
@@ -46,8 +50,8 @@ struct sl_layer {
 	uint8_t ip_version; /* 4, 6; 0 below IP */
 	enum sl_layer_status status;
 	enum sl_orientation orientation;
-	bool is_discard;                   /* a discard twin */
-	const struct sl_layer *twin;       /* its discard twin, or NULL */
+	bool is_discard;                     /* a discard twin */
+	const struct sl_layer *twin;         /* its discard twin, or NULL */
 	const struct sl_layer_field *fields; /* NULL when it has none */
 	uint8_t n_fields;
 	const struct sl_weight_slot *weight_slots;
@@ -62,16 +66,22 @@ const struct sl_layer *sl_layer_by_id(enum sluice_layer id);
 const struct sl_layer *const *sl_layer_list(uint32_t *n);
 
 /*
- * The layer's field by name, NULL when the layer has none of that name or it is not available.
+ * The layer's field by name or id, NULL when the layer has no such field or it is not available.
  * "icmp_type" and "icmp_code" name the local (source) and remote (destination) port fields where the
- * layer has those and no fields of their own (WFP section 1.5, traps).  `*index` may be NULL.
+ * layer has those and no fields of their own (WFP section 1.5, traps).  `index` may be NULL; `*index`
+ * is untouched when there is no field.
  */
-const struct sl_layer_field *sl_layer_field_find(const struct sl_layer *layer, const char *name, uint8_t *index);
+const struct sl_layer_field *
+sl_layer_field_find(const struct sl_layer *layer, const char *name, uint8_t *index);
 const struct sl_layer_field *
 sl_layer_field_by_id(const struct sl_layer *layer, enum sluice_field field, uint8_t *index);
+/* Adds the names of the available fields, "a, b, c", for texts that say what is allowed. */
+void sl_layer_list_fields(const struct sl_layer *layer, struct sl_buf *text);
 
 /* Names without prefix, lower case; NULL or false for unknown ones. */
 const char *sl_field_name(enum sluice_field field);
+/* True for IP addresses: their values may be prefixes, and their UINT32 is not a plain number. */
+bool sl_field_is_address(enum sluice_field field);
 const char *sl_type_name(enum sluice_data_type type);
 const char *sl_action_name(enum sluice_action action);
 

@@ -9,10 +9,15 @@
  * shares the objects.  A new policy holds the built-in sublayers: system (65535), antispoof (61440),
  * firewall (36864), universal (32768, the default) and inspection (0) (WFP section 5.1).
  *
- * Limits (each has its own error): 65,536 sublayers, 100,000 callouts, 4,000,000 filters, 65,536 of
- * every other type.
+ * Limits: 65,536 sublayers (TOO_MANY_SUBLAYERS), 100,000 callouts (TOO_MANY_CALLOUTS), 4,000,000
+ * filters (TOO_MANY_FILTERS), 65,536 of every other type (TOO_LARGE).
  *
- * Threads. One writer; readers of a policy that nobody writes to may run concurrently.
+ * Cost. Cloning is constant: a clone shares the lists as well, and the first change of a type copies
+ * that type's list (4 ms for 100,000 objects).  Finding, adding and replacing are constant, removing
+ * moves the pointers behind the object (20 us among 100,000); use sl_policy_remove_if for many.
+ *
+ * Threads. One writer; readers of a policy that nobody writes to may run concurrently.  Cloning and
+ * freeing count references: control threads, under the owner's lock.
  */
 
 #include "policy/sl_object.h"
@@ -35,7 +40,7 @@ void sl_policy_free(struct sl_policy *policy);
 
 /* Borrowed; NULL when absent. */
 struct sl_object *sl_policy_find(const struct sl_policy *policy, enum sl_object_type type, const char *key);
-/* By run-time id; linear. */
+/* By run-time id, by bisection. Ids are unique within a type. */
 struct sl_object *sl_policy_find_id(const struct sl_policy *policy, enum sl_object_type type, uint64_t id);
 size_t sl_policy_len(const struct sl_policy *policy, enum sl_object_type type);
 /*
@@ -45,8 +50,9 @@ size_t sl_policy_len(const struct sl_policy *policy, enum sl_object_type type);
 struct sl_object *const *sl_policy_list(const struct sl_policy *policy, enum sl_object_type type, size_t *n);
 
 /*
- * Adds a finished object (see sl_object_finish), taking over the caller's reference when it returns 0.
- * Errors: ALREADY_EXISTS, the limits, NO_MEMORY.  References are checked by sl_policy_check.
+ * Adds a finished object (see sl_object_finish) that is in no policy yet, taking over the caller's
+ * reference when it returns 0.  Errors: ALREADY_EXISTS, the limits, NO_MEMORY.  References are checked
+ * by sl_policy_check.
  */
 int sl_policy_add(struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
 /*
@@ -59,10 +65,19 @@ int sl_policy_put(struct sl_policy *policy, struct sl_object *object, struct sl_
  */
 int sl_policy_delete(
 	struct sl_policy *policy, enum sl_object_type type, const char *key, struct sl_error *err) SL_MUST_CHECK;
-/* Removes without asking about references; for whole-policy edits that sl_policy_check follows. */
+/*
+ * Removes without asking about references; for whole-policy edits that sl_policy_check follows.  Does
+ * nothing when there is no such object or it is built in.  Want of memory is reported by
+ * sl_policy_check.
+ */
 void sl_policy_remove(struct sl_policy *policy, enum sl_object_type type, const char *key);
+/* True for objects to remove. Must not change the policy. */
+typedef bool sl_policy_choose_fn(void *ctx, const struct sl_object *object);
+/* The same for every object that `fn` chooses (NULL: all), in one pass. Built-in objects stay. */
+void sl_policy_remove_if(
+	struct sl_policy *policy, enum sl_object_type type, sl_policy_choose_fn *fn, void *ctx);
 
-/* Calls `fn` for every object that refers to this one, until it returns false. */
+/* Calls `fn` for every object that refers to this one, until it returns false. Linear. */
 typedef bool sl_policy_referrer_fn(void *ctx, const struct sl_object *referrer);
 void sl_policy_referrers(const struct sl_policy *policy, enum sl_object_type type, const char *key,
 	sl_policy_referrer_fn *fn, void *ctx);
@@ -75,20 +90,31 @@ typedef const char *sl_policy_pointer_fn(void *ctx, const struct sl_object *obje
 
 /*
  * Checks all references: they exist, layers agree (callout's and filter's: INCOMPATIBLE_LAYER), set
- * types fit fields (TYPE_MISMATCH), lifetimes allow them (LIFETIME_MISMATCH, WFP section 5.4).
+ * types fit fields (TYPE_MISMATCH), lifetimes allow them (LIFETIME_MISMATCH, WFP section 5.4).  A
+ * persistent object may refer to its own provider's and to nobody's objects, not to another provider's.
  * Every fault goes into `problems`. True when there was none.
  */
 bool sl_policy_check(const struct sl_policy *policy, sl_policy_pointer_fn *pointer, void *ctx,
 	struct sl_problems *problems) SL_MUST_CHECK;
 
-/* Something that is legal and looks wrong. */
+/*
+ * Something that is legal and looks wrong:
+ *   tie_conflict         two filters of one sublayer and weight overlap and act differently
+ *   tautology            conditions on one field that hold for every value of it
+ *   never_match          a filter that no packet can match
+ *   sublayer_weight_tie  two sublayers of one weight
+ *   shadowed             an earlier filter of the sublayer decides everything that this one matches
+ * What cannot be seen cheaply is not reported: sets, flags and texts count as overlapping, a filter is
+ * compared with a bounded number of its neighbours, and shadowing is found when the conditions are
+ * equal or the earlier filter has none.
+ */
 struct sl_lint {
-	const char *code; /* "tie_conflict", "tautology", "never_match", "sublayer_weight_tie", "shadowed" */
+	const char *code;
 	const struct sl_object *object;
 	char detail[300];
 };
 typedef void sl_policy_lint_fn(void *ctx, const struct sl_lint *lint);
-/* Reports at most 1,000 findings. Cheap: n log n. */
+/* Reports at most 1,000 findings, fewer when memory is short. Cheap: n log n. */
 void sl_policy_lint(const struct sl_policy *policy, sl_policy_lint_fn *fn, void *ctx);
 
 #endif
