@@ -73,8 +73,8 @@ set_ports(const struct sl_plane *plane, uint32_t link, struct explain_path *path
 	ports->nexthop_index = out.index;
 	ports->nexthop_luid = out.index;
 	memcpy(ports->outside_mac, is_inbound ? in.mac : out.mac, 6);
-	strcpy(path->arrival_text, in.name);
-	strcpy(path->nexthop_text, out.name);
+	memcpy(path->arrival_text, in.name, sizeof(in.name));
+	memcpy(path->nexthop_text, out.name, sizeof(out.name));
 	path->arrival = (struct sl_blob){
 		(const uint8_t *)path->arrival_text, (uint32_t)strlen(path->arrival_text)};
 	path->nexthop = (struct sl_blob){

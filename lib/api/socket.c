@@ -98,7 +98,7 @@ api_socket_open(struct sl_api *api, struct sl_error *err)
 	if (strlen(api->socket_path) >= sizeof(address.sun_path))
 		return sl_error_set(err, SL_ERR_CONFIGURATION, "/api/socket",
 			"the path is longer than %zu characters", sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, api->socket_path);
+	memcpy(address.sun_path, api->socket_path, strlen(api->socket_path) + 1);
 	rc = make_folder(api->socket_path, err);
 	if (rc == 0)
 		rc = clear_path(api->socket_path, &address, err);
