@@ -7,7 +7,10 @@
  *
  * Order.   Parse; then the layers of the packet's direction in the order of WFP section 1.4, each only
  *          when it has filters; a block ends the packet and runs the discard twin; a packet that every
- *          layer permitted may leave.  The parser's refusals run the twin of the IP packet layer.
+ *          layer permitted may leave.  Packets the parser refuses visit the Ethernet-level layers that
+ *          come before IP, are dropped there, and run the twin of the IP packet layer.
+ * Twins.   Inspect what was dropped.  A block there suppresses the replies that callouts queued for
+ *          the packet; nothing else follows from it.
  * Same     code in the daemon, the replay tool and the benchmarks; it knows no device and no mbuf.
  * Threads. One pipeline per worker; everything after sl_pipeline_new is packet time.
  */
@@ -33,12 +36,20 @@ enum sl_engine {
 /* GET /v1/engine `mode`. */
 enum sl_mode {
 	SL_MODE_INLINE,
-	SL_MODE_MONITOR, /* judges and reports, lets everything well-formed pass */
-	SL_MODE_BYPASS,  /* forwards without looking */
-	SL_MODE_BLOCK    /* drops everything */
+	/*
+	 * Judges, counts and reports as inline does, and lets everything pass that a port can send:
+	 * packets the parser refuses too, because a monitor must not change the traffic.  Replies of
+	 * callouts do not leave.  What would have been dropped is counted in `would_drop`.
+	 */
+	SL_MODE_MONITOR,
+	SL_MODE_BYPASS, /* forwards without looking: no layers, no parser, no events */
+	SL_MODE_BLOCK   /* drops everything, with events */
 };
 
-enum sl_link_side { SL_SIDE_INSIDE, SL_SIDE_OUTSIDE };
+enum sl_link_side {
+	SL_SIDE_INSIDE,
+	SL_SIDE_OUTSIDE
+};
 
 /* One direction of one link, as a worker serves it. */
 struct sl_path {
@@ -48,27 +59,27 @@ struct sl_path {
 	struct sl_meta_ports ports;
 };
 
-/* What became of a packet. */
+/* What became of a packet. In mode monitor it is permitted, and the rest says what would have been. */
 struct sl_outcome {
 	uint8_t action; /* enum sl_verdict_action */
-	uint8_t reason; /* enum sl_reason; NONE when permitted */
+	uint8_t reason; /* enum sl_reason; NONE when every layer permitted */
 	uint8_t layer;  /* enum sluice_layer that decided, valid when has_layer */
 	uint8_t has_layer;
-	uint32_t rank;  /* filter at that layer; SL_RANK_NONE: none */
+	uint32_t rank; /* filter at that layer; SL_RANK_NONE: none */
 };
 
 /* Called by SL_ENGINE_CHECK at the first difference of a burst. */
-typedef void sl_pipeline_difference_fn(void *ctx, const struct sl_layer_program *layer, const struct sl_meta *meta,
-	uint32_t packet, const uint32_t *compiled, uint32_t n_compiled, const uint32_t *reference,
-	uint32_t n_reference);
+typedef void sl_pipeline_difference_fn(void *ctx, const struct sl_layer_program *layer,
+	const struct sl_meta *meta, uint32_t packet, const uint32_t *compiled, uint32_t n_compiled,
+	const uint32_t *reference, uint32_t n_reference);
 
 struct sl_pipeline_options {
 	uint32_t worker;
-	uint32_t n_paths;              /* 1 .. 2 * SL_COUNTERS_LINKS_MAX */
-	const struct sl_path *paths;   /* copied */
-	struct sl_counters *counters;  /* borrowed */
-	struct sl_ring *events;        /* of struct sl_event; borrowed; NULL: no events */
-	uint64_t event_rate;           /* events a second; 0: no limit */
+	uint32_t n_paths;             /* 1 .. 2 * SL_COUNTERS_LINKS_MAX */
+	const struct sl_path *paths;  /* copied */
+	struct sl_counters *counters; /* borrowed */
+	struct sl_ring *events;       /* of struct sl_event; borrowed; NULL: no events */
+	uint64_t event_rate;          /* events a second; 0: no limit */
 	enum sl_engine engine;
 	sl_pipeline_difference_fn *difference; /* CHECK only */
 	void *difference_ctx;
@@ -78,33 +89,41 @@ struct sl_pipeline; /* opaque */
 
 /* --- Control thread. --- */
 
-int sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **out) SL_MUST_CHECK;
+/* 0, -EINVAL (n_paths, worker) or -ENOMEM. The caller frees with sl_pipeline_free. */
+int
+sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **out) SL_MUST_CHECK;
+/* NULL is allowed. */
 void sl_pipeline_free(struct sl_pipeline *pipeline);
 
 /* --- Packet time. --- */
 
 /*
  * Judges frames[0 .. n-1] (n at most SL_PIPELINE_BURST_MAX) of path `path` against one snapshot, which may
- * be NULL: then everything is blocked with NO_POLICY.  Fills outcomes[0 .. n-1], counts, makes events.
- * Link counters and device reasons belong to the caller.
+ * be NULL: then everything is blocked with NO_POLICY, in every mode.  Fills outcomes[0 .. n-1], counts
+ * filters, layers, reasons and replies that were suppressed or refused, makes events.
+ * Link counters, worker cycles, replies sent and device reasons belong to the caller.
  */
-void sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, enum sl_mode mode,
-	uint32_t path, const struct sl_frame frames[], uint32_t n, uint64_t now_ns, struct sl_outcome outcomes[]);
+void sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
+	enum sl_mode mode, uint32_t path, const struct sl_frame frames[], uint32_t n,
+	uint64_t now_ns, struct sl_outcome outcomes[]);
 
 /*
  * Frames that callouts of the last burst want sent out of the port the burst came in by; valid until
  * the next run.
  */
 const struct sl_reply *sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n);
-/* Metadata of packet i of the last burst; valid until the next run. */
+/*
+ * Metadata of packet i of the last burst; valid until the next run.  Left over from an earlier burst in
+ * mode bypass.
+ */
 const struct sl_meta *sl_pipeline_meta(const struct sl_pipeline *pipeline, uint32_t i);
 
 /* --- Control time: explain. --- */
 
 enum sl_explain_step_type {
-	SL_EXPLAIN_LAYER,    /* a layer is visited: layer, program */
-	SL_EXPLAIN_FILTER,   /* a filter of it: rank, matched, miss, and when matched what it did */
-	SL_EXPLAIN_VERDICT   /* the layer's verdict */
+	SL_EXPLAIN_LAYER,  /* a layer is visited: layer, program */
+	SL_EXPLAIN_FILTER, /* a filter of it: rank, matched, miss, and when matched what it did */
+	SL_EXPLAIN_VERDICT /* the layer's verdict */
 };
 
 struct sl_explain_step {
@@ -122,18 +141,24 @@ struct sl_explain_step {
 typedef void sl_explain_fn(void *ctx, const struct sl_explain_step *step);
 
 /*
- * Walks one frame through every layer it would visit.  Callouts are not called: each is reported as it
+ * Walks one frame through every layer it would visit, in order: LAYER, its FILTERs, VERDICT.  A layer
+ * without filters has no FILTER steps; a discard twin is walked when it has filters.  Without a snapshot
+ * (NULL) there are no steps.  Callouts are not called: each is reported as it
  * would be asked, and taken to continue (inspection, unknown) or to permit softly (terminating);
  * unregistered ones behave as they do.  No counters, no events, no replies.  Allocates.
  * `meta` receives the parser's view.  0 or -ENOMEM.
  */
-int sl_pipeline_explain(const struct sl_snapshot *snapshot, const struct sl_path *path, const struct sl_frame *frame,
-	sl_explain_fn *fn, void *ctx, struct sl_meta *meta, struct sl_outcome *outcome) SL_MUST_CHECK;
-/* One layer with given metadata. */
+int sl_pipeline_explain(const struct sl_snapshot *snapshot, const struct sl_path *path,
+	const struct sl_frame *frame, sl_explain_fn *fn, void *ctx, struct sl_meta *meta,
+	struct sl_outcome *outcome) SL_MUST_CHECK;
+/* The same for one layer and given metadata. */
 int sl_pipeline_explain_layer(const struct sl_snapshot *snapshot, const struct sl_layer *layer,
-	const struct sl_meta *meta, sl_explain_fn *fn, void *ctx, struct sl_outcome *outcome) SL_MUST_CHECK;
+	const struct sl_meta *meta, sl_explain_fn *fn, void *ctx,
+	struct sl_outcome *outcome) SL_MUST_CHECK;
 
+/* "inline"; never NULL. */
 const char *sl_mode_name(enum sl_mode mode);
+/* False for an unknown name. */
 bool sl_mode_find(const char *name, enum sl_mode *mode);
 
 #endif

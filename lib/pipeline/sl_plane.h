@@ -24,16 +24,16 @@ enum sl_port_state {
 };
 
 struct sl_port_info {
-	char name[SL_PORT_NAME_MAX];   /* "wan.inside" */
-	char device[256];              /* as configured: "af_packet:veth-in" */
-	char driver[32];               /* "net_af_packet" */
-	uint32_t index;                /* interface index in conditions, from 1 */
+	char name[SL_PORT_NAME_MAX]; /* "wan.inside" */
+	char device[256];            /* as configured: "af_packet:veth-in" */
+	char driver[32];             /* "net_af_packet" */
+	uint32_t index;              /* interface index in conditions, from 1 */
 	uint32_t link;
 	enum sl_link_side side;
 	enum sl_port_state state;
 	uint8_t mac[6];
 	uint16_t mtu;
-	uint32_t speed_mbps;           /* 0: unknown */
+	uint32_t speed_mbps; /* 0: unknown */
 	bool is_promiscuous;
 	uint16_t n_rx_queues;
 	uint16_t n_tx_queues;
@@ -44,17 +44,17 @@ struct sl_port_info {
 
 struct sl_link_info {
 	char name[SL_PORT_NAME_MAX];
-	uint32_t inside;  /* place in the list of ports */
+	uint32_t inside; /* place in the list of ports */
 	uint32_t outside;
 	uint64_t workers; /* bit i: worker i serves it */
 };
 
 struct sl_worker_info {
 	uint32_t lcore;
-	int32_t cpu;          /* -1: not pinned */
+	int32_t cpu; /* -1: not pinned */
 	bool is_running;
-	bool is_adaptive;     /* backs off when idle */
-	uint64_t revision;    /* of the snapshot it used last; 0: none */
+	bool is_adaptive;  /* backs off when idle */
+	uint64_t revision; /* of the snapshot it used last; 0: none */
 	uint64_t tsc_hz;
 };
 

@@ -133,9 +133,9 @@ uint64_t sl_event_log_last_id(const struct sl_event_log *log);
  */
 void sl_event_resolve(struct sl_event_entry *entry, const struct sl_policy *policy);
 /*
- * Adds the entry as one JSON object, without white space and line end: the shape that GET /v1/events and
- * the replay tool share (README.md of this room).
+ * Adds the entry as one JSON object on one line, without line end, with the members of GET /v1/events.
+ * `link` is the name of the event's link, NULL when there is none.
  */
-void sl_event_format_json(const struct sl_event_entry *entry, struct sl_buf *buf);
+void sl_event_format_json(const struct sl_event_entry *entry, const char *link, struct sl_buf *buf);
 
 #endif

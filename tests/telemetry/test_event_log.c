@@ -149,18 +149,20 @@ test_json_of_a_drop(void **state)
 	struct sl_buf buf = {0};
 
 	(void)state;
-	sl_event_format_json(&entry, &buf);
+	sl_event_format_json(&entry, "wan", &buf);
 	assert_string_equal(sl_buf_text(&buf),
 		"{\"id\":3,\"time\":\"2026-01-02T03:04:05.000006Z\",\"type\":\"classify_drop\","
-		"\"revision\":12,\"direction\":\"inbound\",\"layer\":\"inbound_transport_v4\","
-		"\"sublayer\":\"firewall\",\"filter\":\"no-telnet\",\"filter_id\":5,"
-		"\"reason\":\"filter\",\"veto\":false,\"monitor\":false,\"link\":0,\"worker\":2,"
-		"\"length\":60,\"eth_src\":\"02:00:00:00:00:01\",\"eth_dst\":\"02:00:00:00:00:02\","
-		"\"eth_type\":2048,\"vlan\":100,\"ip_version\":4,\"ip_src\":\"192.0.2.1\","
-		"\"ip_dst\":\"198.51.100.7\",\"ip_protocol\":6,\"fragment\":false,"
-		"\"src_port\":1234,\"dst_port\":23,\"tcp_flags\":2,\"decisions\":["
-		"{\"sublayer_weight\":36864,\"sublayer\":\"firewall\",\"filter\":\"no-telnet\","
-		"\"action\":\"block\",\"effect\":\"decided\",\"hard\":true}]}");
+		"\"direction\":\"inbound\",\"link\":\"wan\",\"reason\":\"filter\","
+		"\"layer\":\"inbound_transport_v4\",\"sublayer\":\"firewall\","
+		"\"filter\":\"no-telnet\",\"revision\":\"12\",\"veto\":false,"
+		"\"monitor\":false,\"mac_source\":\"02:00:00:00:00:01\","
+		"\"mac_destination\":\"02:00:00:00:00:02\",\"ether_type\":2048,"
+		"\"vlan_id\":8292,\"length\":60,\"ip_version\":4,\"ip_protocol\":6,"
+		"\"ip_source\":\"192.0.2.1\",\"ip_destination\":\"198.51.100.7\","
+		"\"fragment\":false,\"source_port\":1234,\"destination_port\":23,"
+		"\"tcp_flags\":2,\"decisions\":[{\"sublayer\":\"firewall\","
+		"\"filter\":\"no-telnet\",\"action\":\"block\",\"right\":\"hard\","
+		"\"effect\":\"decided\"}]}");
 	sl_buf_fini(&buf);
 }
 
@@ -181,12 +183,12 @@ test_json_of_a_parser_drop(void **state)
 	struct sl_buf buf = {0};
 
 	(void)state;
-	sl_event_format_json(&entry, &buf);
+	sl_event_format_json(&entry, NULL, &buf);
 	assert_string_equal(sl_buf_text(&buf),
 		"{\"id\":1,\"time\":\"1970-01-01T00:00:00.000000Z\",\"type\":\"parser_drop\","
-		"\"revision\":0,\"direction\":\"outbound\",\"layer\":null,\"sublayer\":null,"
-		"\"filter\":null,\"reason\":\"eth_truncated\",\"veto\":false,\"monitor\":true,"
-		"\"link\":0,\"worker\":0,\"length\":9,\"decisions\":[]}");
+		"\"direction\":\"outbound\",\"link\":null,\"reason\":\"eth_truncated\","
+		"\"layer\":null,\"sublayer\":null,\"filter\":null,\"revision\":\"0\","
+		"\"veto\":false,\"monitor\":true,\"length\":9,\"decisions\":[]}");
 	sl_buf_fini(&buf);
 }
 
@@ -209,10 +211,11 @@ test_json_of_icmp6(void **state)
 	struct sl_buf buf = {0};
 
 	(void)state;
-	sl_event_format_json(&entry, &buf);
+	sl_event_format_json(&entry, NULL, &buf);
 	assert_non_null(strstr(sl_buf_text(&buf),
-		"\"ip_version\":6,\"ip_src\":\"2001:db8::1\",\"ip_dst\":\"ff02::1\","
-		"\"ip_protocol\":58,\"fragment\":true,\"icmp_type\":128,\"icmp_code\":0,"));
+		"\"ip_version\":6,\"ip_protocol\":58,\"ip_source\":\"2001:db8::1\","
+		"\"ip_destination\":\"ff02::1\",\"fragment\":true,\"icmp_type\":128,"
+		"\"icmp_code\":0,"));
 	sl_buf_fini(&buf);
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pipeline/order.h"
+
+#define VISIT(layer, visitors)                            \
+	{                                                 \
+		SLUICE_LAYER_##layer, SL_ORDER_##visitors \
+	}
+#define VISIT_IP(layer)    VISIT(layer##_V4, IP4), VISIT(layer##_V6, IP6)
+#define VISIT_ERROR(layer) VISIT(layer##_V4, IP4_ERROR), VISIT(layer##_V6, IP6_ERROR)
+
+const struct sl_order sl_order[2] = {
+	[SLUICE_DIRECTION_INBOUND] =
+		{
+			.visits =
+				{
+					VISIT(INGRESS_VSWITCH_ETHERNET, ETHERNET),
+					VISIT_IP(INGRESS_VSWITCH_TRANSPORT),
+					VISIT(INBOUND_MAC_FRAME_ETHERNET, ETHERNET),
+					VISIT_IP(INBOUND_IPPACKET),
+					VISIT_IP(IPFORWARD),
+					VISIT_IP(INBOUND_TRANSPORT),
+					VISIT_ERROR(INBOUND_ICMP_ERROR),
+					VISIT(EGRESS_VSWITCH_ETHERNET, ETHERNET),
+					VISIT_IP(EGRESS_VSWITCH_TRANSPORT),
+				},
+			.n_before_ip = 4,
+			.refused_twin_v4 = SLUICE_LAYER_INBOUND_IPPACKET_V4_DISCARD,
+			.refused_twin_v6 = SLUICE_LAYER_INBOUND_IPPACKET_V6_DISCARD,
+		},
+	[SLUICE_DIRECTION_OUTBOUND] =
+		{
+			.visits =
+				{
+					VISIT(INGRESS_VSWITCH_ETHERNET, ETHERNET),
+					VISIT_IP(INGRESS_VSWITCH_TRANSPORT),
+					VISIT_ERROR(OUTBOUND_ICMP_ERROR),
+					VISIT_IP(OUTBOUND_TRANSPORT),
+					VISIT_IP(IPFORWARD),
+					VISIT_IP(OUTBOUND_IPPACKET),
+					VISIT(OUTBOUND_MAC_FRAME_ETHERNET, ETHERNET),
+					VISIT(EGRESS_VSWITCH_ETHERNET, ETHERNET),
+					VISIT_IP(EGRESS_VSWITCH_TRANSPORT),
+				},
+			.n_before_ip = 3,
+			.refused_twin_v4 = SLUICE_LAYER_OUTBOUND_IPPACKET_V4_DISCARD,
+			.refused_twin_v6 = SLUICE_LAYER_OUTBOUND_IPPACKET_V6_DISCARD,
+		},
+};

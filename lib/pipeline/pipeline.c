@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pipeline/pipeline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+make_paths(struct sl_pipeline *pipeline, const struct sl_path *paths, uint32_t n)
+{
+	size_t n_metas = (size_t)n * SL_PIPELINE_BURST_MAX;
+	const struct sl_path *path;
+
+	pipeline->paths = calloc(n, sizeof(*pipeline->paths));
+	pipeline->metas = aligned_alloc(SL_CACHE_LINE, n_metas * sizeof(*pipeline->metas));
+	pipeline->meta_list = calloc(n_metas, sizeof(struct sl_meta *));
+	if (pipeline->paths == NULL || pipeline->metas == NULL || pipeline->meta_list == NULL)
+		return -ENOMEM;
+	memcpy(pipeline->paths, paths, n * sizeof(*paths));
+	memset(pipeline->metas, 0, n_metas * sizeof(*pipeline->metas));
+	for (size_t i = 0; i < n_metas; i++) {
+		path = &pipeline->paths[i / SL_PIPELINE_BURST_MAX];
+		sl_meta_setup(&pipeline->metas[i], path->direction, &path->ports);
+		pipeline->meta_list[i] = &pipeline->metas[i];
+	}
+	pipeline->n_paths = n;
+	pipeline->last = pipeline->metas;
+	return 0;
+}
+
+static int
+make_scratch(struct sl_pipeline *pipeline)
+{
+	int rc;
+
+	pipeline->hits = malloc(SL_MATCHES_MAX * sizeof(*pipeline->hits));
+	pipeline->env.replies = malloc(SL_CALLOUT_REPLIES_MAX * sizeof(*pipeline->env.replies));
+	if (pipeline->hits == NULL || pipeline->env.replies == NULL)
+		return -ENOMEM;
+	rc = sl_matches_init(&pipeline->matches);
+	if (rc == 0 && pipeline->engine == SL_ENGINE_CHECK)
+		rc = sl_matches_init(&pipeline->reference);
+	return rc;
+}
+
+int
+sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **out)
+{
+	struct sl_pipeline *pipeline;
+	int rc;
+
+	if (options->n_paths == 0 || options->n_paths > 2 * SL_COUNTERS_LINKS_MAX ||
+		options->worker >= SL_CALLOUT_WORKERS_MAX)
+		return -EINVAL;
+	pipeline = calloc(1, sizeof(*pipeline));
+	if (pipeline == NULL)
+		return -ENOMEM;
+	pipeline->counters = options->counters;
+	pipeline->events = options->events;
+	pipeline->worker = (uint8_t)options->worker;
+	pipeline->engine = options->engine;
+	pipeline->difference = options->difference;
+	pipeline->difference_ctx = options->difference_ctx;
+	pipeline->env.worker = options->worker;
+	/* A second's worth may come at once. */
+	sl_event_limit_init(&pipeline->limit, options->event_rate, options->event_rate);
+	rc = make_paths(pipeline, options->paths, options->n_paths);
+	if (rc == 0)
+		rc = make_scratch(pipeline);
+	if (rc != 0) {
+		sl_pipeline_free(pipeline);
+		return rc;
+	}
+	*out = pipeline;
+	return 0;
+}
+
+void
+sl_pipeline_free(struct sl_pipeline *pipeline)
+{
+	if (pipeline == NULL)
+		return;
+	sl_matches_fini(&pipeline->reference);
+	sl_matches_fini(&pipeline->matches);
+	free(pipeline->env.replies);
+	free(pipeline->hits);
+	free(pipeline->meta_list);
+	free(pipeline->metas);
+	free(pipeline->paths);
+	free(pipeline);
+}
+
+static const char *const mode_names[] = {
+	[SL_MODE_INLINE] = "inline",
+	[SL_MODE_MONITOR] = "monitor",
+	[SL_MODE_BYPASS] = "bypass",
+	[SL_MODE_BLOCK] = "block",
+};
+
+const char *
+sl_mode_name(enum sl_mode mode)
+{
+	return (unsigned int)mode < SL_ARRAY_LEN(mode_names) ? mode_names[mode] : "unknown";
+}
+
+bool
+sl_mode_find(const char *name, enum sl_mode *mode)
+{
+	for (unsigned int i = 0; i < SL_ARRAY_LEN(mode_names); i++) {
+		if (strcmp(name, mode_names[i]) == 0) {
+			*mode = i;
+			return true;
+		}
+	}
+	return false;
+}

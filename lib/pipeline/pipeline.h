@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SL_PIPELINE_PRIVATE_H
+#define SL_PIPELINE_PRIVATE_H
+
+/*
+ * Inside of the pipeline: one worker's state, and the state of one burst.
+ *
+ * Packets of a burst are numbered; a set of packets is a 64-bit mask.
+ */
+
+#include "pipeline/order.h"
+#include "pipeline/sl_pipeline.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+_Static_assert(SL_PIPELINE_BURST_MAX <= 64, "a set of packets is a 64-bit mask");
+
+#define SL_PIPELINE_TRACE_MAX 64u /* steps kept of a packet that gets an event */
+
+struct sl_pipeline {
+	struct sl_counters *counters;
+	struct sl_ring *events; /* NULL: none */
+	struct sl_event_limit limit;
+	uint8_t worker;
+	enum sl_engine engine;
+	sl_pipeline_difference_fn *difference;
+	void *difference_ctx;
+
+	struct sl_matches matches;
+	struct sl_matches reference; /* CHECK only */
+	uint32_t *hits;              /* of one packet; SL_MATCHES_MAX */
+	struct sl_callout_env env;
+	struct sl_trace_step steps[SL_PIPELINE_TRACE_MAX];
+
+	uint32_t n_paths;
+	struct sl_path *paths;
+	struct sl_meta *metas;      /* SL_PIPELINE_BURST_MAX a path */
+	struct sl_meta **meta_list; /* their addresses, as the parser takes them */
+	const struct sl_meta *last; /* those of the last burst */
+};
+
+/* One burst on its way; lives on the stack of sl_pipeline_run. */
+struct sl_burst {
+	struct sl_pipeline *pipeline;
+	const struct sl_snapshot *snapshot;
+	const struct sl_path *path;
+	const struct sl_frame *frames;
+	const struct sl_meta *metas;
+	struct sl_outcome *outcomes;
+	uint64_t *reasons; /* the counters of what is dropped or, in mode monitor, would be */
+	uint64_t now_ns;
+	uint64_t suppressed; /* packets whose replies a discard twin suppressed */
+	bool is_monitor;
+	bool has_reported; /* a difference */
+};
+
+/* What stopped a packet. */
+struct sl_stop {
+	uint32_t packet;
+	uint8_t action; /* enum sl_verdict_action: BLOCK or ABSORB */
+	uint8_t reason; /* enum sl_reason */
+	uint32_t rank;
+	const struct sl_layer_program *program; /* NULL: no layer did */
+	const uint32_t *ranks;                  /* its match list at that layer */
+	uint32_t n_ranks;
+	struct sl_trace *trace; /* what the filters did; NULL: not recorded */
+};
+
+/* --- Packet time. --- */
+
+/*
+ * Classifies and judges `members` at one layer, counts, and runs the discard twin for those blocked;
+ * returns those that stop here.
+ */
+uint64_t
+sl_pipeline_visit(struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members);
+/* Shows packets that have been dropped to a discard twin, whose block suppresses their replies. */
+void sl_pipeline_visit_twin(
+	struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members);
+/* Ends a packet's way: outcome, counters, event. */
+void sl_pipeline_stop(struct sl_burst *burst, const struct sl_stop *stop);
+/* Ends the way of `members` for a reason of no layer. */
+void sl_pipeline_stop_all(struct sl_burst *burst, uint64_t members, enum sl_reason reason);
+/* Ends the way of `members` for what the parser found, twins included. */
+void sl_pipeline_refuse(struct sl_burst *burst, uint64_t members);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+static uint64_t
+first_packets(uint32_t n)
+{
+	return n == 0 ? 0 : ~(uint64_t)0 >> (64 - n);
+}
+
+static void
+permit_all(struct sl_outcome *outcomes, uint32_t n)
+{
+	static const struct sl_outcome permit = {
+		.action = SL_VERDICT_PERMIT,
+		.reason = SL_REASON_NONE,
+		.rank = SL_RANK_NONE,
+	};
+
+	for (uint32_t i = 0; i < n; i++)
+		outcomes[i] = permit;
+}
+
+/* Sorts the packets by class; returns those the parser refuses. */
+static uint64_t
+sort_packets(const struct sl_burst *burst, uint32_t n, uint64_t classes[SL_ORDER_CLASS_COUNT])
+{
+	uint64_t refused = 0, ip4 = 0, ip6 = 0, ip4_error = 0, ip6_error = 0;
+	uint64_t bits;
+
+	for (uint32_t i = 0; i < n; i++) {
+		bits = sl_order_classes(&burst->metas[i]);
+		ip4 |= (bits >> SL_ORDER_IP4 & 1) << i;
+		ip6 |= (bits >> SL_ORDER_IP6 & 1) << i;
+		ip4_error |= (bits >> SL_ORDER_IP4_ERROR & 1) << i;
+		ip6_error |= (bits >> SL_ORDER_IP6_ERROR & 1) << i;
+		refused |= (uint64_t)(burst->metas[i].reason != SL_REASON_NONE) << i;
+	}
+	classes[SL_ORDER_ETHERNET] =
+		burst->path->link_type == SL_LINK_ETHERNET ? first_packets(n) : 0;
+	classes[SL_ORDER_IP4] = ip4;
+	classes[SL_ORDER_IP6] = ip6;
+	classes[SL_ORDER_IP4_ERROR] = ip4_error;
+	classes[SL_ORDER_IP6_ERROR] = ip6_error;
+	return refused;
+}
+
+/* Takes the burst through its layers, one layer at a time. */
+static void
+judge(struct sl_burst *burst, uint32_t n)
+{
+	const struct sl_order *order = &sl_order[burst->path->direction];
+	const struct sl_layer_program *program;
+	uint64_t classes[SL_ORDER_CLASS_COUNT];
+	uint64_t alive = first_packets(n), refused, members;
+
+	refused = sort_packets(burst, n, classes);
+	for (uint32_t i = 0; i < SL_ORDER_VISITS && alive != 0; i++) {
+		if (i == order->n_before_ip && (alive & refused) != 0) {
+			sl_pipeline_refuse(burst, alive & refused);
+			alive &= ~refused;
+		}
+		program = burst->snapshot->layers[order->visits[i].layer];
+		members = alive & classes[order->visits[i].visitors];
+		if (program != NULL && members != 0)
+			alive &= ~sl_pipeline_visit(burst, program, members);
+	}
+}
+
+/* Takes out the replies that shall not leave, keeping the order of the rest. */
+static void
+sweep_replies(struct sl_burst *burst)
+{
+	struct sl_callout_env *env = &burst->pipeline->env;
+	struct sl_worker_counter *worker = &burst->pipeline->counters->worker;
+	struct sl_reply *reply;
+	uint32_t n_kept = 0;
+
+	for (uint32_t i = 0; i < env->n_replies; i++) {
+		reply = &env->replies[i];
+		if (burst->is_monitor || (burst->suppressed >> reply->packet & 1) != 0)
+			continue;
+		if (n_kept != i) {
+			env->replies[n_kept].packet = reply->packet;
+			env->replies[n_kept].length = reply->length;
+			memcpy(env->replies[n_kept].bytes, reply->bytes, reply->length);
+		}
+		n_kept++;
+	}
+	sl_counter_add(&worker->replies_suppressed, env->n_replies - n_kept);
+	sl_counter_add(&worker->replies_refused, env->n_replies_refused);
+	env->n_replies = n_kept;
+}
+
+/* In mode monitor everything leaves; outcomes keep what would have happened. */
+static void
+let_pass(struct sl_outcome *outcomes, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		outcomes[i].action = SL_VERDICT_PERMIT;
+}
+
+static void
+start_callouts(struct sl_burst *burst)
+{
+	struct sl_callout_env *env = &burst->pipeline->env;
+
+	env->now_ns = burst->now_ns;
+	env->revision = burst->snapshot == NULL ? 0 : burst->snapshot->revision;
+	env->n_replies = 0;
+	env->n_replies_refused = 0;
+}
+
+void
+sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, enum sl_mode mode,
+	uint32_t path, const struct sl_frame frames[], uint32_t n, uint64_t now_ns,
+	struct sl_outcome outcomes[])
+{
+	struct sl_meta **metas = &pipeline->meta_list[(size_t)path * SL_PIPELINE_BURST_MAX];
+	struct sl_burst burst = {
+		.pipeline = pipeline,
+		.snapshot = snapshot,
+		.path = &pipeline->paths[path],
+		.frames = frames,
+		.metas = metas[0],
+		.outcomes = outcomes,
+		.reasons = pipeline->counters->reasons,
+		.now_ns = now_ns,
+	};
+
+	pipeline->last = burst.metas;
+	start_callouts(&burst);
+	permit_all(outcomes, n);
+	if (snapshot != NULL && mode == SL_MODE_BYPASS)
+		return;
+	sl_packet_parse(burst.path->link_type, frames, n, metas);
+	if (snapshot == NULL) {
+		sl_pipeline_stop_all(&burst, first_packets(n), SL_REASON_NO_POLICY);
+		return;
+	}
+	if (mode == SL_MODE_BLOCK) {
+		sl_pipeline_stop_all(&burst, first_packets(n), SL_REASON_MODE_BLOCK);
+		return;
+	}
+	if (mode == SL_MODE_MONITOR) {
+		burst.is_monitor = true;
+		burst.reasons = pipeline->counters->would_drop;
+	}
+	judge(&burst, n);
+	if (pipeline->env.n_replies + pipeline->env.n_replies_refused != 0)
+		sweep_replies(&burst);
+	if (burst.is_monitor)
+		let_pass(outcomes, n);
+}
+
+const struct sl_reply *
+sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n)
+{
+	*n = pipeline->env.n_replies;
+	return pipeline->env.replies;
+}
+
+const struct sl_meta *
+sl_pipeline_meta(const struct sl_pipeline *pipeline, uint32_t i)
+{
+	return &pipeline->last[i];
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packet time: one layer, or one discard twin, for a set of packets. */
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+/* One visit of a layer. */
+struct visit {
+	struct sl_burst *burst;
+	const struct sl_layer_program *program;
+	struct sl_layer_counter tally; /* added to the worker's counters once, at the end */
+	struct sl_trace trace;
+	struct sl_arbitration arbitration;
+	uint64_t stopped;
+	uint64_t absorbed;
+	uint64_t differing; /* the engines judge them differently */
+	bool is_twin;
+};
+
+/* Judges one packet by its match list, which is not empty. */
+typedef void
+judge_fn(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks);
+
+static void
+start(struct visit *visit, struct sl_burst *burst, const struct sl_layer_program *program)
+{
+	struct sl_pipeline *pipeline = burst->pipeline;
+
+	visit->burst = burst;
+	visit->program = program;
+	visit->tally = (struct sl_layer_counter){0};
+	visit->stopped = 0;
+	visit->absorbed = 0;
+	visit->differing = 0;
+	visit->is_twin = false;
+	visit->trace = (struct sl_trace){.steps = pipeline->steps, .n_max = SL_PIPELINE_TRACE_MAX};
+	visit->arbitration = (struct sl_arbitration){
+		.invoke = sl_callout_invoke,
+		.ctx = &pipeline->env,
+		.hits = pipeline->hits,
+	};
+	/* Callouts must not be called twice, so what they did is recorded as they do it. */
+	if (program->has_callouts && pipeline->events != NULL)
+		visit->arbitration.trace = &visit->trace;
+}
+
+static void
+finish(const struct visit *visit)
+{
+	struct sl_layer_counter *counter =
+		&visit->burst->pipeline->counters->layers[visit->program->layer->id];
+
+	sl_counter_add(&counter->permit, visit->tally.permit);
+	sl_counter_add(&counter->block, visit->tally.block);
+	sl_counter_add(&counter->veto, visit->tally.veto);
+	sl_counter_add(&counter->absorb, visit->tally.absorb);
+	sl_counter_add(&counter->ignored_override, visit->tally.ignored_override);
+}
+
+/* Arbitrates one packet and counts the filters that were evaluated. */
+static void
+arbitrate(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks,
+	struct sl_verdict *verdict)
+{
+	struct sl_burst *burst = visit->burst;
+	struct sl_pipeline *pipeline = burst->pipeline;
+	const struct sl_filter_hot *hot = visit->program->hot;
+
+	pipeline->env.frame = &burst->frames[packet];
+	pipeline->env.packet = packet;
+	visit->arbitration.n_hits = 0;
+	visit->trace.n = 0;
+	sl_arbitrate(visit->program, ranks, n_ranks, &burst->metas[packet], &visit->arbitration,
+		verdict);
+	for (uint32_t i = 0; i < visit->arbitration.n_hits; i++)
+		sl_counters_hit(pipeline->counters, hot[pipeline->hits[i]].counter,
+			burst->frames[packet].length, burst->now_ns);
+	visit->tally.ignored_override += verdict->n_ignored;
+}
+
+static void
+judge_packet(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks)
+{
+	struct sl_verdict verdict;
+	struct sl_stop stop;
+
+	arbitrate(visit, packet, ranks, n_ranks, &verdict);
+	if (SL_LIKELY(verdict.action == SL_VERDICT_PERMIT)) {
+		visit->tally.permit++;
+		return;
+	}
+	visit->stopped |= (uint64_t)1 << packet;
+	if (verdict.action == SL_VERDICT_ABSORB) {
+		visit->absorbed |= (uint64_t)1 << packet;
+		visit->tally.absorb++;
+	} else if (verdict.reason == SL_REASON_VETO) {
+		visit->tally.veto++;
+	} else {
+		visit->tally.block++;
+	}
+	stop = (struct sl_stop){
+		.packet = packet,
+		.action = verdict.action,
+		.reason = verdict.reason,
+		.rank = verdict.rank,
+		.program = visit->program,
+		.ranks = ranks,
+		.n_ranks = n_ranks,
+		.trace = visit->arbitration.trace,
+	};
+	sl_pipeline_stop(visit->burst, &stop);
+}
+
+/* A twin cannot bring the packet back: all that its verdict decides is whether replies leave. */
+static void
+judge_dropped(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks)
+{
+	struct sl_burst *burst = visit->burst;
+	const struct sl_outcome *outcome = &burst->outcomes[packet];
+	struct sl_callout_env *env = &burst->pipeline->env;
+	const struct sl_layer_program *parent;
+	struct sl_verdict verdict;
+
+	parent = outcome->has_layer ? burst->snapshot->layers[outcome->layer] : NULL;
+	env->discard_reason = sl_reason_name(outcome->reason);
+	env->discard_filter_id =
+		outcome->rank == SL_RANK_NONE ? 0 : parent->filters[outcome->rank].id;
+	arbitrate(visit, packet, ranks, n_ranks, &verdict);
+	if (verdict.action == SL_VERDICT_PERMIT) {
+		visit->tally.permit++;
+		return;
+	}
+	visit->tally.block++;
+	burst->suppressed |= (uint64_t)1 << packet;
+}
+
+static void
+stop_differing(struct visit *visit, uint32_t packet)
+{
+	const struct sl_stop stop = {
+		.packet = packet,
+		.action = SL_VERDICT_BLOCK,
+		.reason = SL_REASON_ENGINE_DIFFERENCE,
+		.rank = SL_RANK_NONE,
+		.program = visit->program,
+	};
+
+	visit->tally.block++;
+	if (visit->is_twin) {
+		visit->burst->suppressed |= (uint64_t)1 << packet;
+		return;
+	}
+	visit->stopped |= (uint64_t)1 << packet;
+	sl_pipeline_stop(visit->burst, &stop);
+}
+
+/* Compares the first packets of a batch with the reference; returns how many were compared. */
+static uint32_t
+check(struct visit *visit, const uint8_t packets[], const struct sl_meta *const metas[], uint32_t n)
+{
+	struct sl_burst *burst = visit->burst;
+	struct sl_pipeline *pipeline = burst->pipeline;
+	const struct sl_matches *compiled = &pipeline->matches;
+	const struct sl_matches *reference = &pipeline->reference;
+	const uint32_t *c, *r;
+	uint32_t n_c, n_r, n_done;
+
+	n_done = sl_reference_run(visit->program, metas, n, &pipeline->reference);
+	for (uint32_t i = 0; i < n_done; i++) {
+		c = &compiled->ranks[compiled->start[i]];
+		n_c = compiled->start[i + 1] - compiled->start[i];
+		r = &reference->ranks[reference->start[i]];
+		n_r = reference->start[i + 1] - reference->start[i];
+		if (n_c == n_r && memcmp(c, r, n_c * sizeof(*c)) == 0)
+			continue;
+		visit->differing |= (uint64_t)1 << packets[i];
+		if (!burst->has_reported && pipeline->difference != NULL)
+			pipeline->difference(pipeline->difference_ctx, visit->program, metas[i],
+				packets[i], c, n_c, r, n_r);
+		burst->has_reported = true;
+	}
+	return n_done;
+}
+
+/* Classifies the first packets of a batch with the engine asked for; returns how many. */
+static uint32_t
+classify(struct visit *visit, const uint8_t packets[], const struct sl_meta *const metas[],
+	uint32_t n)
+{
+	struct sl_pipeline *pipeline = visit->burst->pipeline;
+	uint32_t n_done;
+
+	if (SL_UNLIKELY(pipeline->engine == SL_ENGINE_REFERENCE))
+		return sl_reference_run(visit->program, metas, n, &pipeline->matches);
+	n_done = sl_classify_run(visit->program, metas, n, &pipeline->matches);
+	if (SL_UNLIKELY(pipeline->engine == SL_ENGINE_CHECK))
+		return check(visit, packets, metas, n_done);
+	return n_done;
+}
+
+/* Brings in the counters that the packets are about to hit. */
+static void
+prefetch_counters(const struct visit *visit, uint32_t n)
+{
+	const struct sl_matches *matches = &visit->burst->pipeline->matches;
+	const struct sl_filter_counter *filters = visit->burst->pipeline->counters->filters;
+	const struct sl_filter_hot *hot = visit->program->hot;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (matches->start[i] != matches->start[i + 1])
+			__builtin_prefetch(
+				&filters[hot[matches->ranks[matches->start[i]]].counter], 1);
+	}
+}
+
+static SL_ALWAYS_INLINE void
+judge_members(struct visit *visit, uint64_t members, judge_fn *judge)
+{
+	struct sl_burst *burst = visit->burst;
+	const struct sl_matches *matches = &burst->pipeline->matches;
+	const struct sl_meta *metas[SL_PIPELINE_BURST_MAX];
+	uint8_t packets[SL_PIPELINE_BURST_MAX];
+	uint32_t n = 0, n_done, n_ranks;
+
+	for (; members != 0; members &= members - 1) {
+		packets[n] = (uint8_t)__builtin_ctzll(members);
+		metas[n] = &burst->metas[packets[n]];
+		n++;
+	}
+	for (uint32_t at = 0; at < n; at += n_done) {
+		n_done = classify(visit, &packets[at], &metas[at], n - at);
+		prefetch_counters(visit, n_done);
+		for (uint32_t i = 0; i < n_done; i++) {
+			n_ranks = matches->start[i + 1] - matches->start[i];
+			if (SL_UNLIKELY((visit->differing >> packets[at + i] & 1) != 0))
+				stop_differing(visit, packets[at + i]);
+			else if (n_ranks == 0)
+				visit->tally.permit++;
+			else
+				judge(visit, packets[at + i], &matches->ranks[matches->start[i]],
+					n_ranks);
+		}
+	}
+}
+
+uint64_t
+sl_pipeline_visit(struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members)
+{
+	const struct sl_layer *twin = program->layer->twin;
+	struct visit visit;
+	uint64_t dropped;
+
+	start(&visit, burst, program);
+	judge_members(&visit, members, judge_packet);
+	finish(&visit);
+	dropped = visit.stopped & ~visit.absorbed;
+	if (dropped != 0 && twin != NULL && burst->snapshot->layers[twin->id] != NULL)
+		sl_pipeline_visit_twin(burst, burst->snapshot->layers[twin->id], dropped);
+	return visit.stopped;
+}
+
+void
+sl_pipeline_visit_twin(
+	struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members)
+{
+	struct sl_callout_env *env = &burst->pipeline->env;
+	struct visit visit;
+
+	start(&visit, burst, program);
+	visit.is_twin = true;
+	visit.arbitration.trace = NULL;
+	env->is_discard = true;
+	judge_members(&visit, members, judge_dropped);
+	env->is_discard = false;
+	env->discard_reason = NULL;
+	env->discard_filter_id = 0;
+	finish(&visit);
+}
