@@ -28,22 +28,26 @@ void sl_document_setup(void);
 
 /*
  * Parses `len` bytes of JSON.  `memory_max` bounds the bytes jansson may hold for it (0: no bound).
- * Faults: SYNTAX ("line 3, column 14: ..."), DUPLICATE_MEMBER, TOO_DEEP, TOO_LARGE, NO_MEMORY.
+ * Faults: SYNTAX ("line 3, column 14: ..."), DUPLICATE_MEMBER, OUT_OF_BOUNDS (a number too large for
+ * JSON integers), TOO_DEEP, TOO_LARGE, NO_MEMORY.
  * 0, and `*out` to be released with json_decref; or a negative errno.
  */
-int sl_json_load(
-	const char *text, size_t len, size_t memory_max, json_t **out, struct sl_error *err) SL_MUST_CHECK;
+int sl_json_load(const char *text, size_t len, size_t memory_max, json_t **out,
+	struct sl_error *err) SL_MUST_CHECK;
 /* The same from a file; `where` of errors is "FILE" or "FILE:LINE:COLUMN". */
-int sl_json_load_file(const char *path, size_t memory_max, json_t **out, struct sl_error *err) SL_MUST_CHECK;
+int sl_json_load_file(
+	const char *path, size_t memory_max, json_t **out, struct sl_error *err) SL_MUST_CHECK;
 
 /* --- One object. --- */
 
 /*
  * Reads one object of `type` and finishes it (see sl_object_finish).  `pointer` is the place of `json` in
  * its document ("" for a body of its own).  Lifetime: PERSISTENT with the flag "persistent" or
- * "lifetime": "persistent", else `lifetime`.  NULL when there were faults.  The caller owns the result.
+ * "lifetime": "persistent", STATIC with "lifetime": "static", else `lifetime`; DYNAMIC objects come
+ * only from a caller that says DYNAMIC, and it gets no others (LIFETIME_MISMATCH).  NULL when there were faults.  The caller owns the result.
  */
-struct sl_object *sl_document_read_object(enum sl_object_type type, const json_t *json, const char *pointer,
+struct sl_object *
+sl_document_read_object(enum sl_object_type type, const json_t *json, const char *pointer,
 	enum sl_lifetime lifetime, enum sl_origin origin, struct sl_problems *problems);
 /*
  * Writes one object as it would be written in a document, with outputs added when `outputs`: id,
@@ -61,8 +65,8 @@ bool sl_document_read_elements(
  * Reads a condition-like value of a field from JSON, for `{"layer":..,"values":{..}}` of explain:
  * "10.0.0.1", 6, "aa:bb:..", null.  Single types only.
  */
-bool sl_document_read_value(const struct sl_layer_field *field, const json_t *json, const char *pointer,
-	struct sl_condition_value *value, struct sl_problems *problems);
+bool sl_document_read_value(const struct sl_layer_field *field, const json_t *json,
+	const char *pointer, struct sl_condition_value *value, struct sl_problems *problems);
 
 /* --- Whole documents. --- */
 
