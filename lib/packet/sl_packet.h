@@ -8,22 +8,31 @@
  * What.    Ethernet II, 802.3/LLC/SNAP, VLAN tags, ARP, IPv4 with options, IPv6 with extension headers,
  *          fragments, TCP, UDP, SCTP, ICMP, ICMPv6 and the packet embedded in ICMP errors.  Tunnels are
  *          recognised and described by their outer headers.
- * Trust.   Every length is checked before it is read; a packet that contradicts itself gets a reason in
- *          `meta->reason` and every value found before the fault keeps its slot.
+ * Trust.   Every length is checked before it is read.  A packet with a fault gets the name of its first
+ *          fault in `meta->reason`.  Where the fault leaves no doubt about what follows (a wrong
+ *          checksum, a routing header of type 0) the parser goes on, so that reports can name the
+ *          ports; otherwise it stops, and what was found before keeps its slot.
+ * Length.  The IP length decides what belongs to a packet.  Bytes behind it are link-layer padding:
+ *          never payload, never looked at.
  * Window.  Headers are looked for in the first SL_PACKET_WINDOW bytes, which the caller presents as
  *          contiguous memory; `length` may be greater than what is contiguous.
- * Threads. Packet time, any worker; pure functions.
+ * Threads. Packet time, any worker; pure functions, no state.
  */
 
 #include "classifier/sl_meta.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#define SL_PACKET_WINDOW 2048u /* bytes of a packet in which all headers must lie */
+#define SL_PACKET_WINDOW    2048u /* bytes of a packet in which all headers must lie */
+#define SL_PACKET_VLANS_MAX 8u    /* more tags are refused */
 
 enum sl_link_type {
 	SL_LINK_ETHERNET,
-	SL_LINK_IP /* no link-layer header: the first byte is that of an IP header */
+	SL_LINK_IP,   /* no link-layer header: the first byte is that of an IP header */
+	SL_LINK_SLL,  /* Linux cooked capture: 16 bytes, the type in the last two */
+	SL_LINK_SLL2, /* Linux cooked capture v2: 20 bytes, the type in the first two */
+	SL_LINK_COUNT
 };
 
 /* One received packet. */
@@ -36,14 +45,32 @@ struct sl_frame {
 
 /*
  * Parses frames[i] into *metas[i], which sl_meta_setup has made ready for the frames' direction.
- * Everything but the port constants is overwritten or has its presence bit cleared.
+ * Everything but the constants of link and direction is overwritten or has its presence bit cleared.
+ *
+ * A frame of which less is contiguous than SL_PACKET_WINDOW asks for (a capture cut short) is parsed
+ * as far as its bytes go and then refused with header_beyond_window.
  */
-void sl_packet_parse(enum sl_link_type link, const struct sl_frame frames[], uint32_t n, struct sl_meta *const metas[]);
+void sl_packet_parse(enum sl_link_type link, const struct sl_frame frames[], uint32_t n,
+	struct sl_meta *const metas[]);
+
+/* --- For reports; any thread. `frame` is the one that `meta` was parsed from. --- */
 
 /*
- * The next-header numbers of an IPv6 packet's extension headers in order (for reports; not packet
- * time). Returns how many there are, of which the first `n_max` are stored.
+ * The next-header numbers of an IPv6 packet's extension headers in order. Returns how many there are,
+ * of which the first `n_max` are stored.
  */
-uint32_t sl_packet_ip6_chain(const struct sl_frame *frame, const struct sl_meta *meta, uint8_t *numbers, uint32_t n_max);
+uint32_t sl_packet_ip6_chain(
+	const struct sl_frame *frame, const struct sl_meta *meta, uint8_t *numbers, uint32_t n_max);
+
+/* The VLAN tags (TCIs, outermost first) in the same manner; all of them, unlike meta->vlan_stack. */
+uint32_t sl_packet_vlans(
+	const struct sl_frame *frame, const struct sl_meta *meta, uint16_t *tcis, uint32_t n_max);
+
+/*
+ * The sender's protocol address of an ARP packet for IPv4 (RFC 826), host order. False for any other
+ * packet, a refused one included; `*address` is then untouched.
+ */
+bool
+sl_packet_arp_sender(const struct sl_frame *frame, const struct sl_meta *meta, uint32_t *address);
 
 #endif
