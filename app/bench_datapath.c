@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench.h"
+#include "bench_policy.h"
+
+#include "base/sl_clock.h"
+#include "datapath/sl_datapath.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * sluice-bench datapath: one worker beside testpmd.
+ *
+ * Both read the same capture over and over (net_pcap with infinite_rx) from the outside port and send into a
+ * device that forgets (net_null).  Rounds alternate: testpmd io, testpmd macswap, then the appliance in a
+ * process of its own with every filter set in turn.  Figures are medians over the rounds; ratios are
+ * medians of each round's ratio to that round's macswap.
+ */
+
+#define SETS_MAX   16
+#define REPEAT_MAX 21
+#define SETTLE_MS  300 /* after publishing, before measuring */
+
+struct set {
+	char label[128];
+	char path[256]; /* "" for no filters */
+	size_t limit;   /* rules taken; 0: all */
+	size_t n_filters;
+	double rates[REPEAT_MAX]; /* packets a second */
+};
+
+struct run {
+	const char *pcap, *json_path;
+	const char *testpmd;
+	struct set sets[SETS_MAX];
+	size_t n_sets;
+	uint32_t seconds;
+	uint32_t repeat;
+	double io[REPEAT_MAX];
+	double macswap[REPEAT_MAX];
+};
+
+/* What a measuring process sends back for one set. */
+struct sample {
+	double rate;
+	size_t n_filters;
+};
+
+/* --- testpmd. --- */
+
+/* The median of the Rx-pps lines of port 0, without the first; 0: none were printed. */
+static double
+read_pps(FILE *output)
+{
+	double values[100];
+	size_t n = 0;
+	size_t line = 0;
+	char text[256];
+	const char *at;
+
+	while (fgets(text, sizeof(text), output) != NULL) {
+		at = strstr(text, "Rx-pps:");
+		/* Lines alternate between the two ports; the second has nothing to receive. */
+		if (at == NULL || line++ % 2 != 0 || line < 5 || n == SL_ARRAY_LEN(values))
+			continue;
+		values[n] = strtod(at + 7, NULL);
+		n += values[n] > 0;
+	}
+	return n > 0 ? bench_median(values, n) : 0;
+}
+
+static void
+exec_testpmd(const struct run *run, const char *mode, int output)
+{
+	char device[512];
+	char mode_arg[64];
+	char prefix[64];
+
+	snprintf(device, sizeof(device), "--vdev=net_pcap0,rx_pcap=%s,infinite_rx=1", run->pcap);
+	snprintf(mode_arg, sizeof(mode_arg), "--forward-mode=%s", mode);
+	snprintf(prefix, sizeof(prefix), "--file-prefix=bench%d", (int)getpid());
+	dup2(output, STDOUT_FILENO);
+	dup2(output, STDERR_FILENO);
+	execlp(run->testpmd, run->testpmd, "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "512", "-l",
+		"0,1", prefix, device, "--vdev=net_null0,no-rx=1", "--", "--nb-cores=1", mode_arg, "--no-flush-rx",
+		"--stats-period=1", "--total-num-mbufs=65536", (char *)NULL);
+	_exit(127);
+}
+
+/* Packets a second of testpmd in `mode`; 0 when it could not run. */
+static double
+run_testpmd(const struct run *run, const char *mode)
+{
+	int ends[2];
+	pid_t child;
+	FILE *output;
+	double pps;
+
+	if (pipe(ends) != 0)
+		return 0;
+	child = fork();
+	if (child == 0)
+		exec_testpmd(run, mode, ends[1]);
+	close(ends[1]);
+	if (child < 0) {
+		close(ends[0]);
+		return 0;
+	}
+	sleep(run->seconds + 2);
+	kill(child, SIGINT);
+	output = fdopen(ends[0], "r");
+	pps = output != NULL ? read_pps(output) : 0;
+	waitpid(child, NULL, 0);
+	if (output != NULL)
+		fclose(output);
+	return pps;
+}
+
+/* --- The appliance. --- */
+
+static int
+compile_set(struct set *set, struct sl_snapshot **out, struct sl_error *err)
+{
+	struct bench_rules rules = {0};
+	struct sl_policy *policy = NULL;
+	int rc = 0;
+
+	if (set->path[0] != '\0')
+		rc = bench_rules_load(set->path, &rules, err);
+	if (rc == 0)
+		rc = bench_policy_make(&rules, set->limit > 0 && set->limit < rules.n ? set->limit : rules.n, &policy, err);
+	if (rc == 0)
+		rc = bench_policy_compile_policy(policy, 1, NULL, out, err);
+	if (rc == 0)
+		set->n_filters = (*out)->n_filters;
+	sl_policy_free(policy);
+	bench_rules_fini(&rules);
+	return rc;
+}
+
+static uint64_t
+received(const struct sl_plane *plane)
+{
+	const struct sl_counters *counters = plane->ops->counters(plane->ctx, 0);
+
+	return sl_counter_read(&counters->links[0][SLUICE_DIRECTION_INBOUND].rx_packets);
+}
+
+static double
+measure_rate(const struct sl_plane *plane, uint32_t seconds)
+{
+	uint64_t start;
+	uint64_t before;
+
+	usleep(SETTLE_MS * 1000);
+	start = sl_clock_monotonic_ns();
+	before = received(plane);
+	sleep(seconds);
+	return (double)(received(plane) - before) * 1e9 / (double)(sl_clock_monotonic_ns() - start);
+}
+
+static int
+measure_sets(struct run *run, struct sl_datapath *datapath, int output, struct sl_error *err)
+{
+	const struct sl_plane *plane = sl_datapath_plane(datapath);
+	struct sl_snapshot *snapshots[SETS_MAX] = {0};
+	int rc = sl_datapath_start(datapath, err);
+
+	for (size_t i = 0; rc == 0 && i < run->n_sets; i++) {
+		struct sample sample;
+
+		rc = compile_set(&run->sets[i], &snapshots[i], err);
+		if (rc != 0)
+			break;
+		plane->ops->publish(plane->ctx, snapshots[i]);
+		sample = (struct sample){measure_rate(plane, run->seconds), run->sets[i].n_filters};
+		if (write(output, &sample, sizeof(sample)) != sizeof(sample))
+			rc = sl_error_set(err, SL_ERR_IO, "", "cannot report: %s", strerror(errno));
+	}
+	sl_datapath_stop(datapath);
+	for (size_t i = 0; i < run->n_sets; i++)
+		sl_snapshot_free(snapshots[i]);
+	return rc;
+}
+
+/* In a process of its own, because EAL starts once a process. */
+static int
+measure_appliance(struct run *run, int output)
+{
+	struct sl_link_config link = {.name = "bench", .inside = "vdev:net_null0,no-rx=1"};
+	struct sl_datapath_config config = {
+		.program = "sluice-bench",
+		.n_links = 1,
+		.links = &link,
+		.n_workers = 1,
+		.megabytes = 512,
+		.poll = SL_POLL_BUSY,
+	};
+	struct sl_datapath *datapath = NULL;
+	struct sl_error err = {0};
+	int rc;
+
+	snprintf(link.outside, sizeof(link.outside), "vdev:net_pcap0,rx_pcap=%s,infinite_rx=1", run->pcap);
+	rc = sl_datapath_new(&config, &datapath, &err);
+	if (rc == 0)
+		rc = measure_sets(run, datapath, output, &err);
+	sl_datapath_free(datapath);
+	if (rc != 0)
+		fprintf(stderr, "sluice-bench: %s: %s\n", err.where, err.text);
+	return rc == 0 ? 0 : 1;
+}
+
+static int
+run_appliance(struct run *run, uint32_t round)
+{
+	struct sample sample;
+	int ends[2];
+	pid_t child;
+	int status = 1;
+	size_t n = 0;
+
+	if (pipe(ends) != 0)
+		return 1;
+	child = fork();
+	if (child == 0) {
+		close(ends[0]);
+		_exit(measure_appliance(run, ends[1]));
+	}
+	close(ends[1]);
+	while (child > 0 && n < run->n_sets && read(ends[0], &sample, sizeof(sample)) == sizeof(sample)) {
+		run->sets[n].rates[round] = sample.rate;
+		run->sets[n++].n_filters = sample.n_filters;
+	}
+	close(ends[0]);
+	if (child > 0)
+		waitpid(child, &status, 0);
+	return n == run->n_sets && status == 0 ? 0 : 1;
+}
+
+/* --- Report. --- */
+
+static double
+median_ratio(const struct run *run, const double rates[])
+{
+	double ratios[REPEAT_MAX];
+
+	for (uint32_t i = 0; i < run->repeat; i++)
+		ratios[i] = run->macswap[i] > 0 ? rates[i] / run->macswap[i] : 0;
+	return bench_median(ratios, run->repeat);
+}
+
+static json_t *
+row(const struct run *run, const char *label, size_t n_filters, const double rates[])
+{
+	double mpps = bench_median(rates, run->repeat) / 1e6;
+	double ratio = median_ratio(run, rates);
+
+	printf("%-32s %10zu %10.2f %10.2f\n", label, n_filters, mpps, ratio);
+	return json_pack("{s:s, s:I, s:f, s:f}", "name", label, "filters", (json_int_t)n_filters, "mpps", mpps,
+		"ratio_to_macswap", ratio);
+}
+
+static int
+report(const struct run *run)
+{
+	json_t *rows = json_array();
+	json_t *json;
+	int rc;
+
+	printf("%-32s %10s %10s %10s\n", "one worker core", "filters", "Mpps", "/macswap");
+	json_array_append_new(rows, row(run, "testpmd io", 0, run->io));
+	json_array_append_new(rows, row(run, "testpmd macswap", 0, run->macswap));
+	for (size_t i = 0; i < run->n_sets; i++)
+		json_array_append_new(rows, row(run, run->sets[i].label, run->sets[i].n_filters, run->sets[i].rates));
+	json = json_pack("{s:s, s:i, s:i, s:o}", "pcap", run->pcap, "seconds", (int)run->seconds, "rounds",
+		(int)run->repeat, "results", rows);
+	rc = bench_write_json(run->json_path, json);
+	json_decref(json);
+	return rc;
+}
+
+/* --- Options. --- */
+
+/* "FILE" or "FILE:N" for the first N rules. */
+static bool
+add_set(struct run *run, const char *text)
+{
+	struct set *set = &run->sets[run->n_sets];
+	const char *colon = strrchr(text, ':');
+	const char *name;
+	uint64_t limit = 0;
+	size_t len = strlen(text);
+
+	if (colon != NULL && colon[1] >= '0' && colon[1] <= '9' && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
+		if (!bench_number("--filters", colon + 1, 1, 4000000, &limit))
+			return false;
+		len = (size_t)(colon - text);
+	}
+	if (run->n_sets == SETS_MAX || len >= sizeof(set->path)) {
+		fprintf(stderr, "sluice-bench: --filters: at most %d sets, paths shorter than %zu\n", SETS_MAX - 1,
+			sizeof(set->path));
+		return false;
+	}
+	memcpy(set->path, text, len);
+	set->limit = limit;
+	name = strrchr(set->path, '/') != NULL ? strrchr(set->path, '/') + 1 : set->path;
+	snprintf(set->label, sizeof(set->label), "sluice %.100s", name);
+	run->n_sets++;
+	return true;
+}
+
+static int
+options(struct run *run, int argc, char **argv)
+{
+	static const struct option names[] = {
+		{"pcap", required_argument, NULL, 'p'},
+		{"filters", required_argument, NULL, 'f'},
+		{"seconds", required_argument, NULL, 's'},
+		{"repeat", required_argument, NULL, 'n'},
+		{"testpmd", required_argument, NULL, 't'},
+		{"json", required_argument, NULL, 'j'},
+		{NULL, 0, NULL, 0},
+	};
+	uint64_t seconds = 3;
+	uint64_t repeat = 3;
+	int option;
+
+	snprintf(run->sets[run->n_sets++].label, sizeof(run->sets[0].label), "sluice, no filters");
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
+		bool ok = option != '?';
+
+		if (option == 'p')
+			run->pcap = optarg;
+		else if (option == 'f')
+			ok = add_set(run, optarg);
+		else if (option == 's')
+			ok = bench_number("--seconds", optarg, 1, 60, &seconds);
+		else if (option == 'n')
+			ok = bench_number("--repeat", optarg, 1, REPEAT_MAX, &repeat);
+		else if (option == 't')
+			run->testpmd = optarg;
+		else if (option == 'j')
+			run->json_path = optarg;
+		if (!ok)
+			return 2;
+	}
+	run->seconds = (uint32_t)seconds;
+	run->repeat = (uint32_t)repeat;
+	if (run->pcap == NULL || optind != argc) {
+		fprintf(stderr, "sluice-bench datapath: --pcap FILE is needed, and nothing else\n");
+		return 2;
+	}
+	if (access(run->pcap, R_OK) != 0) {
+		fprintf(stderr, "sluice-bench: %s: %s\n", run->pcap, strerror(errno));
+		return 2;
+	}
+	return 0;
+}
+
+int
+bench_datapath(int argc, char **argv)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	int rc;
+
+	if (run == NULL)
+		return 1;
+	run->testpmd = "dpdk-testpmd";
+	rc = options(run, argc, argv);
+	for (uint32_t round = 0; rc == 0 && round < run->repeat; round++) {
+		fprintf(stderr, "round %u of %u\n", round + 1, run->repeat);
+		run->io[round] = run_testpmd(run, "io");
+		run->macswap[round] = run_testpmd(run, "macswap");
+		if (run->macswap[round] <= 0)
+			fprintf(stderr, "sluice-bench: %s did not run; ratios are 0\n", run->testpmd);
+		rc = run_appliance(run, round);
+	}
+	if (rc == 0)
+		rc = report(run);
+	free(run);
+	return rc;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench.h"
+
+#include "base/sl_compiler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: sluice-bench COMMAND [OPTIONS]\n"
+	"\n"
+	"  classify --rules RULES --trace TRACE [--engines sluice,rte_acl,linear] [--burst 32] [--repeat 5]\n"
+	"           [--verify] [--json FILE]\n"
+	"      Lookups a second of classifiers side by side on a ClassBench filter set and header trace\n"
+	"      (plain or gzip, IPv4 or IPv6).  --verify compares every answer with the plain scan.\n"
+	"\n"
+	"  datapath --pcap FILE [--filters RULES]... [--seconds 3] [--repeat 3] [--json FILE]\n"
+	"      Packets a second of one worker, reading FILE over and over, beside testpmd in the same run.\n"
+	"\n"
+	"Exit status: 0 done, 1 failed or answers differ, 2 usage or bad input.\n";
+
+void
+bench_progress(const char *what, size_t done, size_t total)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r%s %zu %%%s", what, total > 0 ? done * 100 / total : 100, done == total ? "\n" : "");
+}
+
+bool
+bench_number(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *out >= min && *out <= max)
+		return true;
+	fprintf(stderr, "sluice-bench: %s: \"%s\"; allowed: an integer from %llu to %llu\n", option, text,
+		(unsigned long long)min, (unsigned long long)max);
+	return false;
+}
+
+int
+bench_write_json(const char *path, const json_t *json)
+{
+	if (path == NULL)
+		return 0;
+	if (json_dump_file(json, path, JSON_INDENT(2)) == 0)
+		return 0;
+	fprintf(stderr, "sluice-bench: cannot write %s: %s\n", path, strerror(errno));
+	return 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} commands[] = {
+		{"classify", bench_classify},
+		{"datapath", bench_datapath},
+	};
+
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+		puts("sluice-bench " SLUICE_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; argc > 1 && i < SL_ARRAY_LEN(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fputs(usage, stderr);
+	return 2;
+}
