@@ -18,6 +18,7 @@ struct scan {
 /* One member of the top-level object. */
 struct member {
 	char name[NAME_SIZE];
+	bool is_cut;       /* the name is longer than that */
 	const char *value; /* first byte of the value */
 	const char *end;   /* behind its last byte */
 };
@@ -82,13 +83,18 @@ struct text {
 	char *bytes; /* NULL: nobody wants it */
 	size_t size;
 	size_t len;
+	bool is_cut;
 };
 
 static void
 put(struct text *text, unsigned int byte)
 {
-	if (text->bytes != NULL && text->len + 1 < text->size)
+	if (text->bytes == NULL)
+		return;
+	if (text->len + 1 < text->size)
 		text->bytes[text->len++] = (char)byte;
+	else
+		text->is_cut = true;
 }
 
 static void
@@ -164,12 +170,10 @@ take_escape(struct scan *scan, struct text *text)
 	return true;
 }
 
-/* A string; its meaning goes into `bytes` (NUL-terminated, cut to `size`), which may be NULL. */
+/* A string; its meaning goes into `text`, NUL-terminated. */
 static bool
-take_string(struct scan *scan, char *bytes, size_t size)
+take_string(struct scan *scan, struct text *text)
 {
-	struct text text = {.bytes = bytes, .size = size};
-
 	if (!take(scan, '"'))
 		return false;
 	while (*scan->at != '"') {
@@ -179,13 +183,13 @@ take_string(struct scan *scan, char *bytes, size_t size)
 			return false;
 		scan->at++;
 		if (c != '\\')
-			put(&text, c);
-		else if (!take_escape(scan, &text))
+			put(text, c);
+		else if (!take_escape(scan, text))
 			return false;
 	}
 	scan->at++;
-	if (bytes != NULL)
-		bytes[text.len] = '\0';
+	if (text->bytes != NULL)
+		text->bytes[text->len] = '\0';
 	return true;
 }
 
@@ -203,10 +207,19 @@ skip_word(struct scan *scan, const char *word)
 }
 
 static bool
-take_name(struct scan *scan, char *name, size_t size)
+skip_string(struct scan *scan)
+{
+	struct text nobody = {0};
+
+	return take_string(scan, &nobody);
+}
+
+/* The name of a member, and the colon. */
+static bool
+take_name(struct scan *scan, struct text *name)
 {
 	skip_space(scan);
-	if (!take_string(scan, name, size))
+	if (!take_string(scan, name))
 		return false;
 	skip_space(scan);
 	return take(scan, ':');
@@ -220,7 +233,9 @@ skip_elements(struct scan *scan, char closing)
 	if (take(scan, closing))
 		return true;
 	do {
-		if (closing == '}' && !take_name(scan, NULL, 0))
+		struct text nobody = {0};
+
+		if (closing == '}' && !take_name(scan, &nobody))
 			return false;
 		if (!skip_value(scan))
 			return false;
@@ -253,7 +268,7 @@ skip_value(struct scan *scan)
 	else if (take(scan, '['))
 		is_good = skip_nested(scan, ']');
 	else if (*scan->at == '"')
-		is_good = take_string(scan, NULL, 0);
+		is_good = skip_string(scan);
 	else
 		is_good = skip_word(scan, "true") || skip_word(scan, "false") ||
 			skip_word(scan, "null") || skip_number(scan);
@@ -266,8 +281,11 @@ skip_value(struct scan *scan)
 static bool
 take_member(struct scan *scan, struct member *member)
 {
-	if (!take_name(scan, member->name, sizeof(member->name)))
+	struct text name = {.bytes = member->name, .size = sizeof(member->name)};
+
+	if (!take_name(scan, &name))
 		return false;
+	member->is_cut = name.is_cut;
 	skip_space(scan);
 	member->value = scan->at;
 	if (!skip_value(scan))
@@ -309,6 +327,12 @@ each_member(const char *json, member_fn *fn, void *ctx)
 	return *scan.at == '\0' ? status : -EINVAL;
 }
 
+static bool
+is_named(const struct member *member, const char *name)
+{
+	return !member->is_cut && strcmp(member->name, name) == 0;
+}
+
 struct wanted {
 	const char *name;
 	int64_t min;
@@ -342,7 +366,7 @@ see_integer(void *ctx, const struct member *member, int *status)
 {
 	struct wanted *wanted = ctx;
 
-	if (strcmp(member->name, wanted->name) != 0)
+	if (!is_named(member, wanted->name))
 		return true;
 	if (wanted->is_found || !(is_digit(*member->value) || *member->value == '-') ||
 		!read_integer(member->value, member->end, &wanted->value) ||
@@ -380,7 +404,7 @@ see_name(void *ctx, const struct member *member, int *status)
 	const struct allowance *allowance = ctx;
 
 	for (size_t i = 0; allowance->names[i] != NULL; i++) {
-		if (strcmp(member->name, allowance->names[i]) == 0)
+		if (is_named(member, allowance->names[i]))
 			return true;
 	}
 	if (allowance->other != NULL)

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "mock_host.h"
+
+#include "callout/json_scan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MOCK_WORKERS 4
+
+static void
+mock_log(const struct sluice_host *host, int level, const char *text)
+{
+	struct mock *mock = (struct mock *)(uintptr_t)host;
+
+	assert_in_range(level, 0, 4);
+	snprintf(mock->logged, sizeof(mock->logged), "%s", text);
+}
+
+static void
+mock_refuse(const struct sluice_host *host, const char *text)
+{
+	struct mock *mock = (struct mock *)(uintptr_t)host;
+
+	assert_true(strlen(text) < 256);
+	snprintf(mock->refusal, sizeof(mock->refusal), "%s", text);
+}
+
+static int
+mock_field_index(uint32_t layer, uint32_t field)
+{
+	(void)layer;
+	(void)field;
+	return -2;
+}
+
+static uint32_t
+mock_packet_length(const struct sluice_packet *packet)
+{
+	return packet->mock->length;
+}
+
+static uint32_t
+mock_packet_read(const struct sluice_packet *packet, uint32_t offset, void *to, uint32_t length)
+{
+	const struct mock *mock = packet->mock;
+
+	if (offset >= mock->readable)
+		return 0;
+	if (length > mock->readable - offset)
+		length = mock->readable - offset;
+	memcpy(to, mock->frame + offset, length);
+	return length;
+}
+
+static int
+mock_packet_reply(struct sluice_packet *packet, const void *frame, uint32_t length)
+{
+	struct mock *mock = packet->mock;
+
+	assert_in_range(length, 14, 1514);
+	if (mock->reply_rc != 0)
+		return mock->reply_rc;
+	mock->n_replies++;
+	mock->reply_length = length;
+	memcpy(mock->reply, frame, length);
+	return 0;
+}
+
+static void
+mock_count(struct sluice_packet *packet, uint32_t counter, uint64_t n)
+{
+	assert_in_range(counter, 0, 15);
+	packet->mock->counters[counter] += n;
+}
+
+void
+mock_init(struct mock *mock, const struct sluice_callout *callout)
+{
+	memset(mock, 0, sizeof(*mock));
+	mock->packet.mock = mock;
+	mock->callout = callout;
+	mock->host = (struct sluice_host){
+		.abi_version = SLUICE_ABI_VERSION,
+		.size = sizeof(mock->host),
+		.version = "test",
+		.n_workers_max = MOCK_WORKERS,
+		.log = mock_log,
+		.refuse = mock_refuse,
+		.json_integer = sl_callout_json_integer,
+		.json_strict = sl_callout_json_strict,
+		.field_index = mock_field_index,
+		.packet_length = mock_packet_length,
+		.packet_read = mock_packet_read,
+		.packet_reply = mock_packet_reply,
+		.count = mock_count,
+	};
+	if (callout->load != NULL)
+		assert_int_equal(callout->load(&mock->host, &mock->instance), 0);
+}
+
+void
+mock_fini(struct mock *mock)
+{
+	if (mock->callout->unload != NULL)
+		mock->callout->unload(mock->instance);
+}
+
+int
+mock_add(struct mock *mock, struct sluice_filter *filter, uint32_t action, const char *data)
+{
+	*filter = (struct sluice_filter){
+		.key = "under-test",
+		.id = 1,
+		.layer = SLUICE_LAYER_INBOUND_TRANSPORT_V4,
+		.action = action,
+		.provider_context = data,
+		.provider_context_len = data != NULL ? strlen(data) : 0,
+	};
+	mock->refusal[0] = '\0';
+	return mock->callout->notify(mock->instance, SLUICE_NOTIFY_ADD_FILTER, filter);
+}
+
+void
+mock_delete(struct mock *mock, struct sluice_filter *filter)
+{
+	mock->callout->notify(mock->instance, SLUICE_NOTIFY_DELETE_FILTER, filter);
+}
+
+void
+mock_frame(struct mock *mock, const uint8_t *frame, uint32_t length)
+{
+	mock->frame = frame;
+	mock->readable = length;
+	mock->length = length;
+}
+
+struct sluice_classify_out
+mock_classify(struct mock *mock, const struct sluice_filter *filter,
+	const struct sluice_metadata *meta, uint32_t rights, uint32_t worker)
+{
+	struct sluice_classify_out out = {.action = SLUICE_ACTION_UNTOUCHED, .rights = rights};
+	const struct sluice_classify_in in = {
+		.size = sizeof(in),
+		.layer = filter->layer,
+		.worker = worker,
+		.meta = meta,
+		.packet = &mock->packet,
+		.filter = filter,
+		.callout = mock->instance,
+	};
+
+	mock->callout->classify(&in, &out);
+	return out;
+}
