@@ -71,7 +71,7 @@ sl_object_get(const struct sl_object *object)
 {
 	struct sl_object *shared = (struct sl_object *)(uintptr_t)object;
 
-	shared->n_refs++;
+	__atomic_add_fetch(&shared->n_refs, 1, __ATOMIC_RELAXED);
 	return shared;
 }
 
@@ -116,7 +116,8 @@ free_members(struct sl_object *object)
 void
 sl_object_put(struct sl_object *object)
 {
-	if (object == NULL || --object->n_refs > 0)
+	/* Whoever drops the last reference frees, after everybody else's last look. */
+	if (object == NULL || __atomic_sub_fetch(&object->n_refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	free_members(object);
 	free(object->key);

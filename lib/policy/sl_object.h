@@ -8,7 +8,8 @@
  * Objects are immutable once they are part of a policy and shared by reference count between policy
  * revisions; a change is a new object under the same key.  References between objects are keys.
  *
- * Threads. Control threads, under the owner's lock (counts are not atomic).
+ * Threads. Control threads.  References may be taken and dropped on any of them (the counts are atomic):
+ *          whoever made an object for a change drops its own reference beside the writer's.
  */
 
 #include "base/sl_compiler.h"
