@@ -10,6 +10,10 @@
  *          snapshot, tell callouts of deleted filters.  Whatever fails leaves everything as it was.
  * Readers  take a counted reference on a consistent (policy, snapshot, revision) and never wait for a
  *          commit that is compiling.
+ * Origin.  Objects of policy files belong to the files: a reload makes them what the files say now,
+ *          whatever was done to them meanwhile, and brings back those that were deleted.  Objects made
+ *          by calls stay, unless a file names the same key.
+ * Same.    A change that leaves every object saying what it said is no commit: the revision stays.
  * Threads. Every function may be called from any control thread; commits are serialised.
  */
 
@@ -26,7 +30,7 @@
 struct sl_control; /* opaque */
 
 struct sl_control_config {
-	const struct sl_plane *plane;             /* borrowed; may be set later with sl_control_attach */
+	const struct sl_plane *plane;             /* borrowed; NULL: none, or set with sl_control_attach */
 	struct sl_callout_registry *registry;     /* borrowed */
 	const struct sl_clock *clock;             /* NULL: the system's */
 	const char *const *policy_files;          /* paths, borrowed; re-read by sl_control_reload */
@@ -39,8 +43,16 @@ struct sl_control_config {
 /* --- Life. --- */
 
 int sl_control_new(const struct sl_control_config *config, struct sl_control **out, struct sl_error *err) SL_MUST_CHECK;
-/* Unpublishes and frees. Workers must have stopped. NULL is allowed. */
+/*
+ * Unpublishes and frees. Workers must have stopped, views must have been put; plane and registry are
+ * still there. NULL is allowed.
+ */
 void sl_control_free(struct sl_control *control);
+/*
+ * Connects a plane (borrowed) and publishes what is in force, if anything.  Once, and before other
+ * threads know the control.  A control without a plane works and enforces nothing (--check, tests).
+ */
+void sl_control_attach(struct sl_control *control, const struct sl_plane *plane);
 /*
  * Reads the policy files and commits them as the first revision (an empty policy without files).  Until
  * then no policy is in force.  Every fault is in `problems`, with "FILE: " before the detail.
@@ -61,9 +73,10 @@ struct sl_view {
 	const struct sl_policy *policy;
 	const struct sl_snapshot *snapshot;
 	uint64_t revision;
+	void *state; /* of the control; NULL once it was put */
 };
 
-/* `view->snapshot` is NULL before the first commit. */
+/* Never waits for a commit.  `view->snapshot` is NULL before the first commit. */
 void sl_control_view_get(struct sl_control *control, struct sl_view *view);
 void sl_control_view_put(struct sl_control *control, struct sl_view *view);
 uint64_t sl_control_revision(struct sl_control *control);
@@ -74,7 +87,7 @@ struct sl_filter_stats {
 	uint64_t since_ns; /* when the key's counters began */
 };
 bool sl_control_filter_stats(struct sl_control *control, const char *key, struct sl_filter_stats *stats);
-/* Everything but filters, summed over workers. */
+/* Everything but filters, summed over workers; `sum` is overwritten. */
 void sl_control_counters(struct sl_control *control, struct sl_counters *sum);
 
 /* --- Changing. --- */
@@ -96,7 +109,10 @@ struct sl_commit_report {
 };
 void sl_commit_report_fini(struct sl_commit_report *report);
 
-/* Edits the clone; 0, or a negative errno with at least one problem added. */
+/* What an edit may return instead of 0 when the references of the policy are known to be whole. */
+#define SL_EDIT_CHECKED 1
+
+/* Edits the clone; 0, SL_EDIT_CHECKED, or a negative errno with at least one problem added. */
 typedef int sl_control_edit_fn(void *ctx, struct sl_policy *policy, struct sl_problems *problems);
 
 #define SL_CHANGE_DRY_RUN 0x1u /* everything but publishing and callouts' notify */
@@ -110,13 +126,16 @@ int sl_control_change(struct sl_control *control, sl_control_edit_fn *edit, void
 	uint64_t if_revision, struct sl_problems *problems, struct sl_commit_report *report) SL_MUST_CHECK;
 
 /* Common edits. `ctx` types below. */
+
+/* Adds or replaces one object. Problems are told from the object: "/sublayer". */
 struct sl_edit_object {
-	struct sl_object *object; /* finished; the edit takes its own reference */
+	struct sl_object *object; /* finished, in no policy; the edit takes its own reference */
 	bool must_be_new;         /* POST */
 	bool was_new;             /* output */
 };
 sl_control_edit_fn sl_control_edit_put;
 
+/* Deletes one object that nothing refers to. */
 struct sl_edit_delete {
 	enum sl_object_type type;
 	const char *key;
@@ -129,7 +148,14 @@ struct sl_edit_policy {
 	enum sl_origin origin;
 	const char *provider; /* replace only this provider's objects; NULL: everything */
 };
-/* Replaces the policy; objects that did not change keep their identity, ids and counters. */
+/*
+ * Replaces the policy, objects of policy files included, but for what is built in.  Objects that say
+ * the same as before keep their identity, run-time ids and counters; others under the same key keep id
+ * and counters.  Among equals the order of the document decides, as when it is read for the first time.
+ *
+ * With a provider, only its objects and itself are replaced, and the document may hold no others; a
+ * document without the member "providers" leaves the provider itself as it is.
+ */
 sl_control_edit_fn sl_control_edit_policy;
 
 enum sl_elements_change { SL_ELEMENTS_REPLACE, SL_ELEMENTS_ADD, SL_ELEMENTS_REMOVE };
@@ -137,7 +163,12 @@ struct sl_edit_elements {
 	const char *set;
 	enum sl_elements_change change;
 	const json_t *elements; /* array of texts or integers */
+	const char *pointer;    /* where that array stands in the request; NULL: "", it is the request */
 };
+/*
+ * All or nothing.  Adding what is there already is no fault, removing what is not there is one (NOT_FOUND,
+ * naming it).  Elements are compared as they are written: a prefix is not part of a larger one.
+ */
 sl_control_edit_fn sl_control_edit_elements;
 
 /* --- Engine. --- */
@@ -163,9 +194,19 @@ uint32_t sl_control_events(struct sl_control *control, uint64_t since, struct sl
 
 /* --- Plugins. --- */
 
-/* Loads a file and binds the filters that name it (a new revision when there are any). */
+/*
+ * After boot, plugins come and go through these only.
+ *
+ * Loads a file and binds the filters that name it (a new revision when there are any).  A filter that
+ * the plugin refuses makes the load fail with CALLOUT_NOTIFICATION_FAILED, and the plugin is unloaded.
+ */
 int sl_control_plugin_load(struct sl_control *control, const char *path, char name[65], struct sl_error *err) SL_MUST_CHECK;
-/* Unloads; filters that name it behave as unregistered from then on. */
+/* The same for a plugin linked into the program. */
+int sl_control_plugin_register(struct sl_control *control, const struct sluice_callout *callout, struct sl_error *err) SL_MUST_CHECK;
+/*
+ * Unloads; filters that name it behave as unregistered from then on (a new revision when there are any),
+ * and are bound again when it is loaded again.  PLUGIN_NOT_FOUND when it is not loaded.
+ */
 int sl_control_plugin_unload(struct sl_control *control, const char *name, struct sl_error *err) SL_MUST_CHECK;
 /* i-th plugin; strings are copied into `text` (4 KiB), which `info` points into. */
 bool sl_control_plugin_info(struct sl_control *control, uint32_t i, struct sl_plugin_info *info, char text[4096]);
