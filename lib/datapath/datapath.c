@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "datapath/sl_datapath.h"
+
+#include "base/sl_log.h"
+#include "datapath/eal.h"
+#include "datapath/links.h"
+#include "datapath/worker.h"
+
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_rcu_qsbr.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct sl_datapath {
+	struct worker_shared shared;
+	struct sl_plane plane;
+	struct eal eal;
+	struct links links;
+	uint32_t n_workers;
+	struct worker *workers[SL_DATAPATH_WORKERS_MAX];
+	bool is_started;
+	pthread_mutex_t lock; /* ports and what is told of them */
+};
+
+static const struct sl_plane_ops plane_ops;
+
+/* --- Construction. --- */
+
+static int
+make_rcu(struct sl_datapath *datapath)
+{
+	size_t size = rte_rcu_qsbr_get_memsize(SL_DATAPATH_WORKERS_MAX);
+
+	datapath->shared.rcu = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+	if (datapath->shared.rcu == NULL)
+		return -ENOMEM;
+	return rte_rcu_qsbr_init(datapath->shared.rcu, SL_DATAPATH_WORKERS_MAX) == 0 ? 0 : -ENOMEM;
+}
+
+static int
+make_workers(
+	struct sl_datapath *datapath, const struct sl_datapath_config *config, struct sl_error *err)
+{
+	struct sl_path paths[2 * SL_DATAPATH_LINKS_MAX];
+
+	links_make_paths(&datapath->links, config, paths);
+	for (uint32_t i = 0; i < datapath->n_workers; i++) {
+		if (worker_new(i, config, paths, &datapath->shared, &datapath->workers[i]) != 0)
+			return sl_error_set(
+				err, SL_ERR_NO_MEMORY, NULL, "no memory for worker %u", i);
+		datapath->workers[i]->lcore = datapath->eal.lcores[i];
+	}
+	links_spread(&datapath->links, datapath->workers, datapath->n_workers);
+	return 0;
+}
+
+static int
+check_config(const struct sl_datapath_config *config, struct sl_error *err)
+{
+	if (config->n_links == 0 || config->n_links > SL_DATAPATH_LINKS_MAX)
+		return sl_error_set(err, SL_ERR_CONFIGURATION, "/links",
+			"%u links; 1 to %u are allowed", config->n_links, SL_DATAPATH_LINKS_MAX);
+	if (config->n_workers > SL_DATAPATH_WORKERS_MAX)
+		return sl_error_set(err, SL_ERR_CONFIGURATION, "/workers",
+			"%u workers; at most %u are allowed", config->n_workers,
+			SL_DATAPATH_WORKERS_MAX);
+	if (config->burst > SL_PIPELINE_BURST_MAX)
+		return sl_error_set(err, SL_ERR_CONFIGURATION, NULL,
+			"burst %u; at most %u is allowed", config->burst, SL_PIPELINE_BURST_MAX);
+	return 0;
+}
+
+/* Devices are looked at before EAL starts, so that most mistakes cost nothing. */
+static int
+set_up(struct sl_datapath *datapath, const struct sl_datapath_config *config, struct sl_error *err)
+{
+	const char *pci[2 * SL_DATAPATH_LINKS_MAX];
+	uint32_t n_pci;
+	int rc = check_config(config, err);
+
+	if (rc == 0)
+		rc = links_parse(&datapath->links, config, err);
+	if (rc == 0)
+		rc = links_probe(&datapath->links, err);
+	if (rc != 0)
+		return rc;
+	n_pci = links_pci(&datapath->links, pci);
+	rc = eal_init(config, datapath->n_workers, pci, n_pci, &datapath->eal, err);
+	if (rc != 0)
+		return rc;
+	wall_init(&datapath->shared.wall);
+	if (make_rcu(datapath) != 0)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for the datapath");
+	rc = links_open(&datapath->links, config, datapath->n_workers, err);
+	if (rc == 0)
+		rc = make_workers(datapath, config, err);
+	return rc;
+}
+
+int
+sl_datapath_new(
+	const struct sl_datapath_config *config, struct sl_datapath **out, struct sl_error *err)
+{
+	struct sl_datapath *datapath = aligned_alloc(SL_CACHE_LINE, sizeof(*datapath));
+	int rc;
+
+	if (datapath == NULL)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for the datapath");
+	memset(datapath, 0, sizeof(*datapath));
+	pthread_mutex_init(&datapath->lock, NULL);
+	datapath->plane = (struct sl_plane){.ops = &plane_ops, .ctx = datapath};
+	datapath->n_workers = config->n_workers != 0 ? config->n_workers : eal_workers_auto();
+	rc = set_up(datapath, config, err);
+	if (rc != 0) {
+		sl_datapath_free(datapath);
+		return rc;
+	}
+	*out = datapath;
+	return 0;
+}
+
+int
+sl_datapath_check_device(const char *device, struct sl_error *err)
+{
+	struct device parsed;
+
+	return device_parse(device, 0, &parsed, err);
+}
+
+/* --- Running. --- */
+
+int
+sl_datapath_start(struct sl_datapath *datapath, struct sl_error *err)
+{
+	int rc;
+
+	if (datapath->is_started)
+		return 0;
+	pthread_mutex_lock(&datapath->lock);
+	wall_update(&datapath->shared.wall);
+	rc = links_start(&datapath->links, err);
+	if (rc == 0) {
+		datapath->is_started = true;
+		__atomic_store_n(&datapath->shared.is_running, true, __ATOMIC_RELAXED);
+	}
+	for (uint32_t i = 0; rc == 0 && i < datapath->n_workers; i++) {
+		__atomic_store_n(&datapath->workers[i]->is_alive, true, __ATOMIC_RELAXED);
+		rc = rte_eal_remote_launch(
+			worker_run, datapath->workers[i], datapath->workers[i]->lcore);
+		if (rc != 0)
+			sl_error_set(err, SL_ERR_INTERNAL, NULL, "worker %u does not start", i);
+	}
+	pthread_mutex_unlock(&datapath->lock);
+	if (rc != 0)
+		sl_datapath_stop(datapath);
+	return rc;
+}
+
+void
+sl_datapath_stop(struct sl_datapath *datapath)
+{
+	if (!datapath->is_started)
+		return;
+	__atomic_store_n(&datapath->shared.is_running, false, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < datapath->n_workers; i++)
+		rte_eal_wait_lcore(datapath->workers[i]->lcore);
+	pthread_mutex_lock(&datapath->lock);
+	links_stop(&datapath->links);
+	datapath->is_started = false;
+	pthread_mutex_unlock(&datapath->lock);
+}
+
+void
+sl_datapath_free(struct sl_datapath *datapath)
+{
+	if (datapath == NULL)
+		return;
+	sl_datapath_stop(datapath);
+	links_close(&datapath->links);
+	for (uint32_t i = 0; i < datapath->n_workers; i++)
+		worker_free(datapath->workers[i]);
+	free(datapath->shared.rcu);
+	eal_fini(&datapath->eal);
+	pthread_mutex_destroy(&datapath->lock);
+	free(datapath);
+}
+
+/* --- The plane. --- */
+
+const struct sl_plane *
+sl_datapath_plane(struct sl_datapath *datapath)
+{
+	return &datapath->plane;
+}
+
+/* Waits in small steps: a worker may share the CPU with whoever waits for it. */
+static void
+synchronize(void *ctx)
+{
+	struct sl_datapath *datapath = ctx;
+	const struct timespec step = {.tv_nsec = 20000};
+	uint64_t token = rte_rcu_qsbr_start(datapath->shared.rcu);
+
+	while (rte_rcu_qsbr_check(datapath->shared.rcu, token, false) != 1)
+		nanosleep(&step, NULL);
+}
+
+static const struct sl_snapshot *
+publish(void *ctx, const struct sl_snapshot *snapshot)
+{
+	struct sl_datapath *datapath = ctx;
+	const struct sl_snapshot *previous =
+		__atomic_exchange_n(&datapath->shared.snapshot, snapshot, __ATOMIC_ACQ_REL);
+
+	synchronize(datapath);
+	return previous;
+}
+
+static void
+set_mode(void *ctx, enum sl_mode mode)
+{
+	struct sl_datapath *datapath = ctx;
+
+	__atomic_store_n(&datapath->shared.mode, (uint32_t)mode, __ATOMIC_RELAXED);
+	synchronize(datapath);
+}
+
+static uint32_t
+n_workers(void *ctx)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	return datapath->n_workers;
+}
+
+static struct sl_counters *
+counters(void *ctx, uint32_t worker)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	return datapath->workers[worker]->counters;
+}
+
+static struct sl_ring *
+events(void *ctx, uint32_t worker)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	return datapath->workers[worker]->events;
+}
+
+static void
+worker_info(void *ctx, uint32_t index, struct sl_worker_info *info)
+{
+	const struct sl_datapath *datapath = ctx;
+	const struct worker *worker = datapath->workers[index];
+
+	*info = (struct sl_worker_info){
+		.lcore = worker->lcore,
+		.cpu = datapath->eal.cpus[index],
+		.is_running = __atomic_load_n(&worker->is_alive, __ATOMIC_RELAXED),
+		.is_adaptive = worker->is_adaptive,
+		.revision = __atomic_load_n(&worker->revision, __ATOMIC_RELAXED),
+		.tsc_hz = rte_get_tsc_hz(),
+	};
+}
+
+static uint32_t
+n_ports(void *ctx)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	return 2 * datapath->links.n;
+}
+
+static void
+get_port_info(void *ctx, uint32_t port, struct sl_port_info *info)
+{
+	struct sl_datapath *datapath = ctx;
+
+	pthread_mutex_lock(&datapath->lock);
+	port_info(&datapath->links.list[port / 2].ports[port % 2], info);
+	pthread_mutex_unlock(&datapath->lock);
+}
+
+static uint32_t
+n_links(void *ctx)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	return datapath->links.n;
+}
+
+static void
+get_link_info(void *ctx, uint32_t link, struct sl_link_info *info)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	*info = (struct sl_link_info){
+		.inside = 2 * link,
+		.outside = 2 * link + 1,
+		.workers = datapath->links.list[link].workers,
+	};
+	memcpy(info->name, datapath->links.list[link].name, sizeof(info->name));
+}
+
+static const struct sl_plane_ops plane_ops = {
+	.publish = publish,
+	.synchronize = synchronize,
+	.set_mode = set_mode,
+	.n_workers = n_workers,
+	.counters = counters,
+	.events = events,
+	.worker_info = worker_info,
+	.n_ports = n_ports,
+	.port_info = get_port_info,
+	.n_links = n_links,
+	.link_info = get_link_info,
+};
+
+void
+sl_datapath_tick(struct sl_datapath *datapath)
+{
+	pthread_mutex_lock(&datapath->lock);
+	wall_update(&datapath->shared.wall);
+	for (uint32_t i = 0; datapath->is_started && i < 2 * datapath->links.n; i++)
+		port_tick(&datapath->links.list[i / 2].ports[i % 2], synchronize, datapath);
+	pthread_mutex_unlock(&datapath->lock);
+}

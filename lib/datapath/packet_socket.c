@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "datapath/packet_socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define RING_BYTES    (8u << 20) /* per queue, when the number of slots is left open */
+#define FRAMES_MIN    512u
+#define FRAMES_MAX    4096u
+#define BLOCK_FRAMES  8u
+#define SEND_BUFFER   (4 << 20)
+#define VLAN_TAGS_MAX 2u
+
+/* --- Interfaces. --- */
+
+static bool
+ask(int fd, unsigned long question, const char *name, struct ifreq *request)
+{
+	*request = (struct ifreq){0};
+	snprintf(request->ifr_name, IF_NAMESIZE, "%s", name);
+	return ioctl(fd, question, request) == 0;
+}
+
+static uint32_t
+link_speed(int fd, const char *name)
+{
+	struct ethtool_cmd command = {.cmd = ETHTOOL_GSET};
+	struct ifreq request = {0};
+	uint32_t speed;
+
+	snprintf(request.ifr_name, IF_NAMESIZE, "%s", name);
+	request.ifr_data = (char *)&command;
+	if (ioctl(fd, SIOCETHTOOL, &request) != 0)
+		return 0;
+	speed = ethtool_cmd_speed(&command);
+	return speed == UINT32_MAX || speed == UINT16_MAX ? 0 : speed;
+}
+
+bool
+packet_interface_get(const char *name, struct packet_interface *interface)
+{
+	struct ifreq request;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*interface = (struct packet_interface){0};
+	if (fd < 0)
+		return false;
+	if (ask(fd, SIOCGIFINDEX, name, &request)) {
+		interface->index = request.ifr_ifindex;
+		if (ask(fd, SIOCGIFMTU, name, &request))
+			interface->mtu = (uint16_t)SL_MIN(request.ifr_mtu, UINT16_MAX);
+		if (ask(fd, SIOCGIFHWADDR, name, &request))
+			memcpy(interface->mac, request.ifr_hwaddr.sa_data, sizeof(interface->mac));
+		if (ask(fd, SIOCGIFFLAGS, name, &request))
+			interface->is_up = (request.ifr_flags & (IFF_UP | IFF_RUNNING)) ==
+				(IFF_UP | IFF_RUNNING);
+		interface->speed_mbps = link_speed(fd, name);
+	}
+	close(fd);
+	return interface->index != 0;
+}
+
+int
+packet_interface_set_mtu(const char *name, uint16_t mtu, struct sl_error *err)
+{
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc = 0;
+
+	snprintf(request.ifr_name, IF_NAMESIZE, "%s", name);
+	request.ifr_mtu = mtu;
+	if (fd < 0 || ioctl(fd, SIOCSIFMTU, &request) != 0)
+		rc = sl_error_set(err, errno == EPERM ? SL_ERR_PERMISSION : SL_ERR_PORT_FAILED,
+			NULL, "interface \"%s\" does not take MTU %u: %s%s", name, mtu,
+			strerror(errno), errno == EPERM ? " (needs CAP_NET_ADMIN)" : "");
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* --- Opening. --- */
+
+static int
+fail(struct sl_error *err, const char *interface, const char *what)
+{
+	enum sl_err code = SL_ERR_PORT_FAILED;
+
+	if (errno == ENODEV || errno == ENXIO)
+		code = SL_ERR_PORT_NOT_FOUND;
+	else if (errno == EPERM || errno == EACCES)
+		code = SL_ERR_PERMISSION;
+	else if (errno == ENOMEM)
+		code = SL_ERR_NO_MEMORY;
+	return sl_error_set(
+		err, code, NULL, "interface \"%s\": %s: %s", interface, what, strerror(errno));
+}
+
+static int
+bind_to(int fd, int ifindex, uint16_t protocol)
+{
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(protocol),
+		.sll_ifindex = ifindex,
+	};
+
+	return bind(fd, (const struct sockaddr *)&address, sizeof(address));
+}
+
+static int
+set_option(int fd, int option, int value)
+{
+	return setsockopt(fd, SOL_PACKET, option, &value, sizeof(value));
+}
+
+/* The ring of a receiving socket, before it is bound. */
+static int
+map_ring(const struct packet_socket *socket, struct packet_queue *queue)
+{
+	struct tpacket_req request = {
+		.tp_block_size = socket->block_size,
+		.tp_block_nr = socket->n_blocks,
+		.tp_frame_size = socket->frame_size,
+		.tp_frame_nr = socket->n_frames,
+	};
+	void *ring;
+
+	if (setsockopt(queue->rx_fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) != 0)
+		return -1;
+	ring = mmap(NULL, (size_t)socket->block_size * socket->n_blocks, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_POPULATE, queue->rx_fd, 0);
+	if (ring == MAP_FAILED)
+		return -1;
+	queue->ring = ring;
+	return 0;
+}
+
+static int
+open_rx(const struct packet_socket *packet, struct packet_queue *queue, const char *interface,
+	struct sl_error *err)
+{
+	struct packet_mreq promiscuous = {
+		.mr_ifindex = packet->ifindex, .mr_type = PACKET_MR_PROMISC};
+
+	/* Protocol 0: nothing is received before everything is set up and bound. */
+	queue->rx_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (queue->rx_fd < 0)
+		return fail(err, interface,
+			errno == EPERM ? "packet socket (needs CAP_NET_RAW)" : "packet socket");
+	/* A fanout group forgets that outgoing packets are not wanted; then packet_queue_rx skips them. */
+	if (set_option(queue->rx_fd, PACKET_VERSION, TPACKET_V2) != 0 ||
+		set_option(queue->rx_fd, PACKET_VNET_HDR, 1) != 0 ||
+		set_option(queue->rx_fd, PACKET_IGNORE_OUTGOING, 1) != 0)
+		return fail(err, interface, "options of the packet socket");
+	if (map_ring(packet, queue) != 0)
+		return fail(err, interface, "receive ring");
+	if (bind_to(queue->rx_fd, packet->ifindex, ETH_P_ALL) != 0)
+		return fail(err, interface, "bind");
+	if (setsockopt(queue->rx_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous,
+		    sizeof(promiscuous)) != 0)
+		return fail(err, interface, "promiscuous mode");
+	return 0;
+}
+
+static int
+open_tx(const struct packet_socket *packet, struct packet_queue *queue, const char *interface,
+	struct sl_error *err)
+{
+	int size = SEND_BUFFER;
+
+	queue->tx_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (queue->tx_fd < 0 || bind_to(queue->tx_fd, packet->ifindex, 0) != 0)
+		return fail(err, interface, "sending socket");
+	if (set_option(queue->tx_fd, PACKET_QDISC_BYPASS, 1) != 0)
+		return fail(err, interface, "PACKET_QDISC_BYPASS");
+	/* More room for bursts where we may; the default serves too. */
+	if (setsockopt(queue->tx_fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0)
+		(void)setsockopt(queue->tx_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return 0;
+}
+
+/*
+ * Lets the queues share what arrives, by a hash that is the same in both directions.  Without the flag that
+ * makes the kernel put fragments together.  The kernel picks a group number that is free.
+ */
+static int
+join_fanout(struct packet_socket *packet, const char *interface, struct sl_error *err)
+{
+	int group = (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+	socklen_t size = sizeof(group);
+
+	for (uint32_t i = 0; i < packet->n_queues; i++) {
+		if (set_option(packet->queues[i].rx_fd, PACKET_FANOUT, group) != 0)
+			return fail(err, interface, "fanout group");
+		if (i > 0)
+			continue;
+		if (getsockopt(packet->queues[0].rx_fd, SOL_PACKET, PACKET_FANOUT, &group, &size) !=
+			0)
+			return fail(err, interface, "fanout group");
+		group = (group & 0xffff) | PACKET_FANOUT_HASH << 16;
+	}
+	return 0;
+}
+
+/* Slots that hold the longest frame of the interface, several to a block of whole pages. */
+static void
+lay_out(struct packet_socket *packet, uint16_t mtu, uint32_t n_frames)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t frame = TPACKET_ALIGN(TPACKET2_HDRLEN) +
+		TPACKET_ALIGN(sizeof(struct virtio_net_hdr)) + 2 * TPACKET_ALIGNMENT + mtu +
+		ETH_HLEN + 4 * VLAN_TAGS_MAX;
+
+	frame = TPACKET_ALIGN(frame);
+	packet->frame_size = (uint32_t)frame;
+	packet->block_size = (uint32_t)((frame * BLOCK_FRAMES + page - 1) / page * page);
+	packet->frames_per_block = packet->block_size / packet->frame_size;
+	if (n_frames == 0)
+		n_frames = SL_MAX(FRAMES_MIN, SL_MIN(FRAMES_MAX, RING_BYTES / packet->frame_size));
+	packet->n_blocks = (n_frames + packet->frames_per_block - 1) / packet->frames_per_block;
+	packet->n_frames = packet->n_blocks * packet->frames_per_block;
+}
+
+int
+packet_socket_open(const char *interface, uint32_t n_queues, uint32_t n_frames,
+	struct packet_socket **out, struct sl_error *err)
+{
+	struct packet_interface state;
+	struct packet_socket *packet;
+	size_t size = sizeof(*packet) + n_queues * sizeof(packet->queues[0]);
+	int rc = 0;
+
+	if (!packet_interface_get(interface, &state))
+		return sl_error_set(err, SL_ERR_PORT_NOT_FOUND, NULL,
+			"this machine has no interface named \"%s\"", interface);
+	packet = aligned_alloc(
+		SL_CACHE_LINE, (size + SL_CACHE_LINE - 1) / SL_CACHE_LINE * SL_CACHE_LINE);
+	if (packet == NULL)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for a packet socket");
+	memset(packet, 0, size);
+	packet->ifindex = state.index;
+	packet->n_queues = n_queues;
+	lay_out(packet, state.mtu, n_frames);
+	for (uint32_t i = 0; i < n_queues; i++)
+		packet->queues[i].rx_fd = packet->queues[i].tx_fd = -1;
+	for (uint32_t i = 0; i < n_queues && rc == 0; i++) {
+		rc = open_rx(packet, &packet->queues[i], interface, err);
+		if (rc == 0)
+			rc = open_tx(packet, &packet->queues[i], interface, err);
+	}
+	if (rc == 0 && n_queues > 1)
+		rc = join_fanout(packet, interface, err);
+	if (rc != 0) {
+		packet_socket_close(packet);
+		return rc;
+	}
+	*out = packet;
+	return 0;
+}
+
+void
+packet_socket_close(struct packet_socket *packet)
+{
+	if (packet == NULL)
+		return;
+	for (uint32_t i = 0; i < packet->n_queues; i++) {
+		struct packet_queue *queue = &packet->queues[i];
+
+		if (queue->ring != NULL)
+			munmap(queue->ring, (size_t)packet->block_size * packet->n_blocks);
+		if (queue->rx_fd >= 0)
+			close(queue->rx_fd);
+		if (queue->tx_fd >= 0)
+			close(queue->tx_fd);
+	}
+	free(packet);
+}
+
+void
+packet_socket_update_drops(struct packet_socket *packet)
+{
+	for (uint32_t i = 0; i < packet->n_queues; i++) {
+		struct tpacket_stats stats;
+		socklen_t size = sizeof(stats);
+
+		/* Reading resets what the kernel counts. */
+		if (getsockopt(packet->queues[i].rx_fd, SOL_PACKET, PACKET_STATISTICS, &stats,
+			    &size) == 0)
+			packet->queues[i].kernel_drops += stats.tp_drops;
+	}
+}
