@@ -75,6 +75,8 @@ sl_document_found(const json_t *json, char text[SL_FOUND_MAX])
 {
 	const char *string;
 
+	if (json == NULL)
+		return "nothing";
 	switch (json_typeof(json)) {
 	case JSON_OBJECT:
 		return "an object";
