@@ -62,19 +62,15 @@ span_last_bits(struct sl_set_range *range, unsigned int n_bits)
 	}
 }
 
-/* True when the interval is what a prefix covers; `*n_bits` receives the bits it leaves open. */
-static bool
-is_prefix(const struct sl_set_range *range, unsigned int *n_bits)
+/* The last bits that an interval made by a prefix leaves open. */
+static unsigned int
+open_bits(const struct sl_set_range *range)
 {
-	struct sl_set_range spread = *range;
 	unsigned int n = 0;
 
-	while (n < 128 && (range->high[15 - n / 8] >> n % 8 & 1) != 0 &&
-		(range->low[15 - n / 8] >> n % 8 & 1) == 0)
-		n++;
-	span_last_bits(&spread, n);
-	*n_bits = n;
-	return memcmp(&spread, range, sizeof(spread)) == 0;
+	for (int i = 0; i < 16; i++)
+		n += (unsigned int)__builtin_popcount(range->low[i] ^ range->high[i]);
+	return n;
 }
 
 /* --- Reading. --- */
@@ -100,7 +96,7 @@ parse_prefix(struct scalar_form form, const char *text, struct sl_set_range *ran
 	return 0;
 }
 
-/* "80-90" and "10.0.0.1-10.0.0.9"; the text is short. */
+/* "80-90" */
 static int
 parse_interval(struct scalar_form form, const char *text, struct sl_set_range *range)
 {
@@ -131,7 +127,7 @@ parse_text(struct scalar_form form, const char *text, struct sl_set_range *range
 	union sl_scalar scalar;
 	int rc;
 
-	if (form.kind != SCALAR_MAC && strchr(text, '-') != NULL)
+	if (form.kind == SCALAR_NUMBER && strchr(text, '-') != NULL)
 		return parse_interval(form, text, range);
 	if (form.kind == SCALAR_V4 || form.kind == SCALAR_V6)
 		return parse_prefix(form, text, range);
@@ -276,17 +272,17 @@ write_element(struct scalar_form form, const struct sl_set_range *range)
 {
 	char low_text[SL_SCALAR_TEXT_MAX], high_text[SL_SCALAR_TEXT_MAX];
 	union sl_scalar low, high;
-	unsigned int n_bits;
 
 	decode(form, range->low, &low);
 	decode(form, range->high, &high);
 	sl_document_format_scalar(form, &low, low_text);
 	if (memcmp(range->low, range->high, 16) == 0)
 		return json_string(low_text);
-	if ((form.kind == SCALAR_V4 || form.kind == SCALAR_V6) && is_prefix(range, &n_bits))
+	if (form.kind == SCALAR_NUMBER)
 		return json_sprintf(
-			"%s/%u", low_text, (form.kind == SCALAR_V4 ? 32u : 128u) - n_bits);
-	return json_sprintf("%s-%s", low_text, sl_document_format_scalar(form, &high, high_text));
+			"%s-%s", low_text, sl_document_format_scalar(form, &high, high_text));
+	return json_sprintf(
+		"%s/%u", low_text, (form.kind == SCALAR_V4 ? 32u : 128u) - open_bits(range));
 }
 
 json_t *
