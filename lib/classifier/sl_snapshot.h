@@ -58,6 +58,7 @@ struct sl_filter_binding {
 struct sl_filter_run {
 	const struct sl_filter *object;
 	const struct sl_provider_context *provider_context; /* or NULL */
+	const struct sl_set *const *sets; /* by condition; NULL: no condition names a set */
 	struct sl_filter_binding binding;
 	uint64_t id;
 	uint64_t weight; /* effective */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SL_CLASSIFIER_PROGRAM_H
+#define SL_CLASSIFIER_PROGRAM_H
+
+/*
+ * The compiled form of a layer's filters, as the run files read it.
+ *
+ * Key.     Before anything else a packet's values are gathered into 32-bit words in host order, long
+ *          values most significant word first, and one word with a presence bit for each field in use.
+ *          Words of an absent field are 0.
+ * Box.     A filter is one or more boxes: for every word a closed range, for every field whether it must
+ *          be present, must be absent, or either.  Boxes of one filter are disjoint.  A box that says
+ *          less than the filter is marked, and what it lets through is tested by the filter's tests.
+ * Tree.    A node divides one word at up to 12 thresholds; its links lead to the child for an absent
+ *          field and one for each part.  Boxes that would fall into too many parts hang off the node in
+ *          a tree of their own, the rest, which every packet that passes the node visits as well.
+ * Leaf.    Blocks of up to four boxes in rank order, tested in four lanes at once.  A block holds only
+ *          the words that the way to the leaf left open.
+ * Bounds.  The number of leaves one packet visits, the depth, and the copies of a box are limited when
+ *          the tree is built; where no division helps, a leaf is long.
+ * Life.    One allocation, immutable.
+ */
+
+#include "classifier/sl_snapshot.h"
+#include "classifier/wide.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SL_KEY_PARTS_MAX  32 /* fields of a layer that its filters use */
+#define SL_KEY_WORDS_MAX  40
+#define SL_LANES          4  /* boxes of a block */
+#define SL_BLOCK_WORDS    12 /* words of a block */
+#define SL_NODE_CUTS      12 /* thresholds of a node */
+#define SL_VISITS_MAX     8  /* leaves one packet may visit */
+
+_Static_assert(SLUICE_FIELD_COUNT > SL_KEY_PARTS_MAX, "more fields exist than one layer may use");
+
+enum sl_key_kind {
+	SL_KEY_PRESENCE, /* a text: no words */
+	SL_KEY_NUMBER8,
+	SL_KEY_NUMBER16,
+	SL_KEY_NUMBER32,
+	SL_KEY_NUMBER64, /* two words */
+	SL_KEY_BYTES6,   /* two words: 2 and 4 bytes */
+	SL_KEY_BYTES16   /* four words */
+};
+
+/* One field of the key; part i has presence bit i. */
+struct sl_key_part {
+	uint16_t offset; /* in struct sl_meta */
+	uint8_t slot;    /* enum sl_slot */
+	uint8_t kind;    /* enum sl_key_kind */
+	uint8_t word;    /* first of its words */
+	uint8_t n_words;
+	uint8_t reserved[2];
+};
+
+struct sl_key {
+	uint32_t words[SL_KEY_WORDS_MAX];
+	uint32_t present;
+};
+
+/* Where a link leads: nothing, a node, or a leaf at 16 times the number. */
+#define SL_REF_NONE  UINT32_MAX
+#define SL_REF_LEAF  0x80000000u
+#define SL_LEAF_UNIT 16u
+
+struct sl_link {
+	uint32_t ref;
+	uint32_t best; /* lowest rank below */
+};
+
+/*
+ * One cache line.  links[0] is for packets without the field; links[1 + i] for those with i thresholds at
+ * or below the value.  A threshold t is stored as t - 1 with the top bit turned, so that a signed
+ * comparison tells; unused ones are INT32_MAX, which nothing exceeds.
+ */
+struct sl_node {
+	int32_t cuts[SL_NODE_CUTS];
+	uint32_t links; /* index of the first link */
+	uint8_t word;
+	uint8_t bit;    /* presence bit of the word's field */
+	uint16_t reserved;
+	struct sl_link rest; /* ref NONE: there is none */
+};
+
+_Static_assert(sizeof(struct sl_node) == 64, "a node is a cache line");
+
+enum sl_block_flag {
+	SL_BLOCK_LAST = 0x1,    /* of its leaf */
+	SL_BLOCK_PRESENCE = 0x2 /* has presence masks */
+};
+
+/*
+ * A block: this header, with PRESENCE four masks and four values of the presence word, then for each of
+ * `n_words` words four lows and four spans (high - low).  All parts are multiples of 16 bytes.
+ */
+struct sl_block {
+	uint8_t n_words;
+	uint8_t flags; /* enum sl_block_flag */
+	uint8_t lanes; /* bit per lane in use */
+	uint8_t tests; /* bit per lane whose filter must be tested as a whole */
+	uint8_t words[SL_BLOCK_WORDS];
+	uint32_t ranks[SL_LANES]; /* ascending; unused ones NONE */
+};
+
+_Static_assert(sizeof(struct sl_block) == 32, "a block's lanes begin at a multiple of 16");
+
+/* --- Tests of a whole filter. --- */
+
+enum sl_test_op {
+	SL_TEST_RANGE,      /* low <= value <= high */
+	SL_TEST_IN_TABLE,   /* `arg` is a table */
+	SL_TEST_NOT_IN_TABLE,
+	SL_TEST_FLAGS_ALL,  /* of low */
+	SL_TEST_FLAGS_ANY,
+	SL_TEST_FLAGS_NONE,
+	SL_TEST_ABSENT,
+	SL_TEST_PRESENT,
+	SL_TEST_BLOB,       /* order against a text: `orders` tells which will do */
+	SL_TEST_SUFFIX,
+	SL_TEST_NOT_SUFFIX
+};
+
+/* Which orders of the field against the text a SL_TEST_BLOB accepts. */
+enum sl_test_order { SL_ORDER_LESS = 1, SL_ORDER_EQUAL = 2, SL_ORDER_GREATER = 4 };
+
+/* One alternative of a group. All but ABSENT are false when the field is absent. */
+struct sl_test {
+	uint8_t op;   /* enum sl_test_op */
+	uint8_t slot; /* enum sl_slot */
+	bool is_last; /* of its group */
+	uint8_t orders; /* enum sl_test_order */
+	uint32_t arg; /* table, or offset of the text */
+	uint64_t len; /* bytes of the text */
+	struct {
+		sl_wide low;
+		sl_wide high;
+	} range; /* FLAGS: the bits in low */
+};
+
+/*
+ * Sorted disjoint ranges of 32-bit or 128-bit numbers: all lows, then all highs.  Tables of 32-bit numbers
+ * have an index by the top 16 bits when they are long: entry i is the first range that ends at or behind
+ * i << 16.
+ */
+struct sl_table {
+	uint64_t offset; /* in the program's table bytes */
+	uint64_t index;  /* likewise; 0: none */
+	uint32_t n;
+	bool is_wide;
+};
+
+struct sl_program {
+	/* --- What every packet needs. --- */
+	const struct sl_node *nodes;
+	const struct sl_link *links;
+	const uint8_t *blocks;
+	const uint32_t *tests_at; /* by rank: first test; the next rank's is its end */
+	const struct sl_test *tests;
+	const struct sl_table *tables;
+	const uint8_t *table_bytes;
+	const uint8_t *texts;
+	struct sl_link root;
+	uint32_t n_parts;
+	bool is_single; /* one sublayer without callouts: the lowest rank is the answer */
+	struct sl_key_part parts[SL_KEY_PARTS_MAX];
+	uint32_t found_max; /* ranks one packet may collect before they are sorted out */
+
+	/* --- What reports need. --- */
+	uint32_t n_words;
+	uint32_t n_boxes;
+	uint32_t n_placed; /* boxes in leaves, copies included */
+	uint32_t n_nodes;
+	uint32_t n_leaves;
+	uint32_t n_rests;
+	uint32_t n_tested; /* filters with tests */
+	uint32_t n_tables;
+	uint32_t leaf_max; /* boxes of the longest leaf */
+	uint32_t depth;    /* nodes on the longest way */
+	uint32_t visits_max;
+	size_t bytes;
+};
+
+/* --- Control time. --- */
+
+/* How far a compilation is; may stop it. */
+struct sl_compile_tick {
+	const struct sl_compile_host *host;
+	size_t done;  /* filters of finished layers */
+	size_t total; /* filters of the policy */
+};
+
+/* Reports `done` filters of the layer at work. 0, or -EAGAIN with `err` filled when the host stops. */
+int sl_compile_tick(
+	const struct sl_compile_tick *tick, size_t done, struct sl_error *err) SL_MUST_CHECK;
+
+/*
+ * Compiles the filters of a layer, which must be complete but for its program.  0 and `*out`, freed by
+ * sl_program_free; NO_MEMORY or BUSY.
+ */
+int sl_program_build(const struct sl_layer_program *layer, const struct sl_compile_tick *tick,
+	const struct sl_program **out, struct sl_error *err) SL_MUST_CHECK;
+/* NULL is allowed. */
+void sl_program_free(const struct sl_program *program);
+
+/* --- Packet time. --- */
+
+/* True when the packet passes all tests of the filter. */
+bool sl_test_run(const struct sl_program *program, uint32_t rank, const struct sl_meta *meta);
+
+#endif
