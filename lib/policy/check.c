@@ -77,7 +77,10 @@ owner_of(const struct sl_object *object)
 	return object->type == SL_OBJECT_PROVIDER ? object->key : object->provider;
 }
 
-/* WFP section 5.4: an object may not refer to something that may die earlier; NULL when it does not. */
+/*
+ * WFP section 5.4: an object may not refer to something that may die earlier.  Why this does, or
+ * NULL.  An object without provider is nobody's, and nobody will take it away with his own.
+ */
 static const char *
 lifetime_fault(const struct sl_object *from, const struct sl_object *to)
 {

@@ -5,8 +5,7 @@
 /*
  * Conditions as closed intervals of 128-bit numbers, for weights and lint.  Private to the room.
  *
- * Integers and IPv4 addresses are themselves, MAC addresses and IPv6 addresses are read as big-endian
- * numbers.
+ * Integers and IPv4 addresses are themselves; MAC and IPv6 addresses are big-endian numbers.
  */
 
 #include "policy/sl_object.h"
@@ -39,8 +38,8 @@ unsigned int sl_u128_bit_len(sl_u128 number);
 sl_u128 sl_scalar_number(enum sluice_data_type type, const union sl_scalar *scalar);
 
 /*
- * Values for which a checked condition on a field of `type` holds.  `*n` receives how many of the two
- * intervals are used; 0 with SL_SHAPE_INTERVALS means that it never holds.
+ * Values for which a checked condition on a field of `type` holds.  `*n` receives how many of the
+ * two intervals are used; 0 with SL_SHAPE_INTERVALS means that it never holds.
  */
 enum sl_shape sl_condition_intervals(const struct sl_condition *condition,
 	enum sluice_data_type type, struct sl_interval out[2], unsigned int *n);

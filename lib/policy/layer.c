@@ -95,7 +95,9 @@ sl_layer_field_by_id(const struct sl_layer *layer, enum sluice_field field, uint
 	return NULL;
 }
 
-/* The first of two fields that the layer has: local and remote here, source and destination there. */
+/*
+ * The first of two fields that the layer has: local and remote here, source and destination there.
+ */
 static const struct sl_layer_field *
 either_field(const struct sl_layer *layer, enum sluice_field one, enum sluice_field other,
 	uint8_t *index)

@@ -9,8 +9,8 @@
  *
  * A schema is written once and made twice, for IPv4 and IPv6, which differ in the type of addresses
  * and in one extension field only.  Each list takes two macros: F for a field that has a value on a
- * wire, N for one that is only kept so that its neighbours have WFP's index (appendix A).  Extensions
- * follow WFP's own fields.
+ * wire, N for one that is only kept so that its neighbours have WFP's index (appendix A).
+ * Extensions follow WFP's own fields.
  */
 
 /* clang-format off */
@@ -23,8 +23,10 @@ enum {
 	TYPE_ADDRESS = (int)SLUICE_TYPE_IP_ADDRESS
 };
 
-#define TYPE_4(name) (TYPE_##name == TYPE_ADDRESS ? (int)SLUICE_TYPE_UINT32 : (int)TYPE_##name)
-#define TYPE_6(name) (TYPE_##name == TYPE_ADDRESS ? (int)SLUICE_TYPE_BYTE_ARRAY16 : (int)TYPE_##name)
+#define TYPE_4(name) \
+	(TYPE_##name == TYPE_ADDRESS ? (int)SLUICE_TYPE_UINT32 : (int)TYPE_##name)
+#define TYPE_6(name) \
+	(TYPE_##name == TYPE_ADDRESS ? (int)SLUICE_TYPE_BYTE_ARRAY16 : (int)TYPE_##name)
 
 #define F_4(name) {SLUICE_FIELD_##name, (enum sluice_data_type)TYPE_4(name), true},
 #define N_4(name) {SLUICE_FIELD_##name, (enum sluice_data_type)TYPE_4(name), false},
@@ -33,7 +35,6 @@ enum {
 
 /* --- Extensions, behind WFP's own fields. --- */
 
-#define EXTENSIONS_NONE(F, options)
 #define EXTENSIONS_IP(F, options) \
 	F(X_DSCP) F(X_TTL) F(X_PACKET_LENGTH) F(options) F(X_VLAN_VID)
 #define EXTENSIONS_TRANSPORT(F, options) \
@@ -181,8 +182,9 @@ enum {
 	S(IP_REMOTE_ADDRESS) S(IP_LOCAL_ADDRESS) S(IP_LOCAL_INTERFACE) S(INTERFACE_INDEX) \
 	S(X_VLAN_VID) S(FLAGS)
 #define SLOTS_IPFORWARD(S) \
-	S(IP_DESTINATION_ADDRESS) S(IP_SOURCE_ADDRESS) S(IP_LOCAL_INTERFACE) S(IP_FORWARD_INTERFACE) \
-	S(SOURCE_INTERFACE_INDEX) S(DESTINATION_INTERFACE_INDEX) S(X_VLAN_VID) S(FLAGS)
+	S(IP_DESTINATION_ADDRESS) S(IP_SOURCE_ADDRESS) S(IP_LOCAL_INTERFACE) \
+	S(IP_FORWARD_INTERFACE) S(SOURCE_INTERFACE_INDEX) S(DESTINATION_INTERFACE_INDEX) \
+	S(X_VLAN_VID) S(FLAGS)
 #define SLOTS_TRANSPORT(S) \
 	S(IP_REMOTE_ADDRESS) S(IP_LOCAL_ADDRESS) S(IP_REMOTE_PORT) S(IP_LOCAL_PORT) S(IP_PROTOCOL) \
 	S(IP_LOCAL_INTERFACE) S(INTERFACE_INDEX) S(X_VLAN_VID) S(FLAGS)
@@ -196,9 +198,9 @@ enum {
 	S(IP_REMOTE_ADDRESS) S(IP_LOCAL_ADDRESS) S(IP_REMOTE_PORT) S(IP_LOCAL_PORT) S(IP_PROTOCOL) \
 	S(IP_LOCAL_INTERFACE) S(INTERFACE_INDEX) S(X_VLAN_VID) S(DIRECTION) S(FLAGS)
 #define SLOTS_INBOUND_ICMP_ERROR(S) \
-	S(IP_REMOTE_ADDRESS) S(IP_LOCAL_ADDRESS) S(EMBEDDED_REMOTE_ADDRESS) S(EMBEDDED_REMOTE_PORT) \
-	S(EMBEDDED_LOCAL_PORT) S(EMBEDDED_PROTOCOL) S(ICMP_TYPE) S(ICMP_CODE) S(IP_LOCAL_INTERFACE) \
-	S(INTERFACE_INDEX) S(X_VLAN_VID) S(FLAGS)
+	S(IP_REMOTE_ADDRESS) S(IP_LOCAL_ADDRESS) S(EMBEDDED_REMOTE_ADDRESS) \
+	S(EMBEDDED_REMOTE_PORT) S(EMBEDDED_LOCAL_PORT) S(EMBEDDED_PROTOCOL) S(ICMP_TYPE) \
+	S(ICMP_CODE) S(IP_LOCAL_INTERFACE) S(INTERFACE_INDEX) S(X_VLAN_VID) S(FLAGS)
 #define SLOTS_OUTBOUND_ICMP_ERROR(S) \
 	S(IP_REMOTE_ADDRESS) S(IP_LOCAL_ADDRESS) S(ICMP_TYPE) S(ICMP_CODE) S(IP_LOCAL_INTERFACE) \
 	S(INTERFACE_INDEX) S(X_VLAN_VID) S(FLAGS)
@@ -235,17 +237,17 @@ enum {
 
 /* --- Schemas: fields, extensions and slots, once for each IP version. --- */
 
-#define TABLE(schema, version, fields, extensions, options, slots)                                  \
-	static const struct sl_layer_field fields_##schema##_##version[] = {                        \
-		fields(F_##version, N_##version) extensions(F_##version, options)};                 \
-	static const struct sl_weight_slot slots_##schema##_##version[] = {                         \
-		slots(S_##version) S_##version(NONE)};                                              \
-	enum {                                                                                      \
-		n_fields_##schema##_##version = SL_ARRAY_LEN(fields_##schema##_##version),          \
-		n_slots_##schema##_##version = SL_ARRAY_LEN(slots_##schema##_##version)             \
+#define TABLE(schema, version, fields, extensions, options, slots) \
+	static const struct sl_layer_field fields_##schema##_##version[] = { \
+		fields(F_##version, N_##version) extensions(F_##version, options)}; \
+	static const struct sl_weight_slot slots_##schema##_##version[] = { \
+		slots(S_##version) S_##version(NONE)}; \
+	enum { \
+		n_fields_##schema##_##version = SL_ARRAY_LEN(fields_##schema##_##version), \
+		n_slots_##schema##_##version = SL_ARRAY_LEN(slots_##schema##_##version) \
 	};
-#define IP_SCHEMA(schema, extensions, slots)                                                        \
-	TABLE(schema, 4, FIELDS_##schema, extensions, X_IP_OPTIONS, slots)                          \
+#define IP_SCHEMA(schema, extensions, slots) \
+	TABLE(schema, 4, FIELDS_##schema, extensions, X_IP_OPTIONS, slots) \
 	TABLE(schema, 6, FIELDS_##schema, extensions, X_IP6_EXTENSION_HEADERS, slots)
 /* Below IP nothing depends on the version; the macros of version 4 serve for "0". */
 #define F_0 F_4
@@ -287,32 +289,53 @@ enum {
 
 /* --- What each layer sees, for its operators. --- */
 
-#define WHY_INBOUND_IPPACKET(id) "every IP packet and every fragment from outside to inside, before reassembly"
-#define WHY_OUTBOUND_IPPACKET(id) "every IP packet and every fragment from inside to outside, as the last IP layer"
-#define WHY_IPFORWARD(id) "every IP packet in either direction, by source and destination instead of local and remote"
-#define WHY_INBOUND_TRANSPORT(id) "every packet from outside to inside with its transport header; later fragments have no ports"
-#define WHY_OUTBOUND_TRANSPORT(id) "every packet from inside to outside with its transport header; later fragments have no ports"
-#define WHY_INBOUND_ICMP_ERROR(id) "ICMP errors from outside about a packet of an inside host"
-#define WHY_OUTBOUND_ICMP_ERROR(id) "ICMP errors that an inside host sends"
-#define WHY_MAC_FRAME(id) "every Ethernet frame in one direction, IP or not, by local and remote MAC address"
-#define WHY_INGRESS_VSWITCH_ETHERNET(id) "every Ethernet frame a port receives, by source and destination MAC address"
-#define WHY_EGRESS_VSWITCH_ETHERNET(id) "every Ethernet frame about to leave by a port, by source and destination MAC address"
-#define WHY_INGRESS_VSWITCH_TRANSPORT(id) "every IP packet a port receives, by source and destination"
-#define WHY_EGRESS_VSWITCH_TRANSPORT(id) "every IP packet about to leave by a port, by source and destination"
-#define WHY_STREAM(id) "the reassembled TCP byte stream of a flow; needs flow state, which this version does not keep"
-#define WHY_DATAGRAM_DATA(id) "every datagram of a flow; needs flow state, which this version does not keep"
-#define WHY_STREAM_PACKET(id) "every TCP packet of a flow; needs flow state, which this version does not keep"
-#define WHY_ALE_AUTH_CONNECT(id) "the first packet of a flow opened from inside; needs flow state, which this version does not keep"
-#define WHY_ALE_AUTH_RECV_ACCEPT(id) "the first packet of a flow opened from outside; needs flow state, which this version does not keep"
-#define WHY_ALE_FLOW_ESTABLISHED(id) "a flow that has just been established; needs flow state, which this version does not keep"
-#define WHY_ALE_ENDPOINT_CLOSURE(id) "a flow that has just ended; needs flow state, which this version does not keep"
-#define WHY_DISCARD "what its parent layer blocked, with the same fields; a block here suppresses the reply to the sender"
-#define WHY_NONE(id)                                                                                \
-	((id) == SLUICE_LAYER_INBOUND_MAC_FRAME_NATIVE || (id) == SLUICE_LAYER_OUTBOUND_MAC_FRAME_NATIVE \
-			? "only Ethernet reaches the appliance: use inbound_ or outbound_mac_frame_ethernet"    \
-			: (id) == SLUICE_LAYER_NAME_RESOLUTION_CACHE_V4 ||                                      \
-				(id) == SLUICE_LAYER_NAME_RESOLUTION_CACHE_V6                                   \
-			? "names are resolved by hosts; a wire has no name cache"                               \
+#define WHY_INBOUND_IPPACKET(id) \
+	"every IP packet and every fragment from outside to inside, before reassembly"
+#define WHY_OUTBOUND_IPPACKET(id) \
+	"every IP packet and every fragment from inside to outside, as the last IP layer"
+#define WHY_IPFORWARD(id) \
+	"every IP packet in either direction, by source and destination instead of local and remote"
+#define WHY_INBOUND_TRANSPORT(id) \
+	"every packet from outside to inside, by transport header; later fragments have no ports"
+#define WHY_OUTBOUND_TRANSPORT(id) \
+	"every packet from inside to outside, by transport header; later fragments have no ports"
+#define WHY_INBOUND_ICMP_ERROR(id) \
+	"ICMP errors from outside about a packet of an inside host"
+#define WHY_OUTBOUND_ICMP_ERROR(id) \
+	"ICMP errors that an inside host sends"
+#define WHY_MAC_FRAME(id) \
+	"every Ethernet frame in one direction, IP or not, by local and remote MAC address"
+#define WHY_INGRESS_VSWITCH_ETHERNET(id) \
+	"every Ethernet frame a port receives, by source and destination MAC address"
+#define WHY_EGRESS_VSWITCH_ETHERNET(id) \
+	"every Ethernet frame about to leave by a port, by source and destination MAC address"
+#define WHY_INGRESS_VSWITCH_TRANSPORT(id) \
+	"every IP packet a port receives, by source and destination"
+#define WHY_EGRESS_VSWITCH_TRANSPORT(id) \
+	"every IP packet about to leave by a port, by source and destination"
+#define WHY_STREAM(id) \
+	"the reassembled TCP byte stream of a flow; needs flow state, which is not kept yet"
+#define WHY_DATAGRAM_DATA(id) \
+	"every datagram of a flow; needs flow state, which is not kept yet"
+#define WHY_STREAM_PACKET(id) \
+	"every TCP packet of a flow; needs flow state, which is not kept yet"
+#define WHY_ALE_AUTH_CONNECT(id) \
+	"the first packet of a flow opened from inside; needs flow state, which is not kept yet"
+#define WHY_ALE_AUTH_RECV_ACCEPT(id) \
+	"the first packet of a flow opened from outside; needs flow state, which is not kept yet"
+#define WHY_ALE_FLOW_ESTABLISHED(id) \
+	"a flow that has just been established; needs flow state, which is not kept yet"
+#define WHY_ALE_ENDPOINT_CLOSURE(id) \
+	"a flow that has just ended; needs flow state, which is not kept yet"
+#define WHY_DISCARD \
+	"what its parent layer blocked, with the same fields; a block here suppresses the reply"
+#define WHY_NONE(id) \
+	((id) == SLUICE_LAYER_INBOUND_MAC_FRAME_NATIVE || \
+				(id) == SLUICE_LAYER_OUTBOUND_MAC_FRAME_NATIVE \
+			? "only Ethernet reaches a wire: use *_mac_frame_ethernet" \
+			: (id) == SLUICE_LAYER_NAME_RESOLUTION_CACHE_V4 || \
+				(id) == SLUICE_LAYER_NAME_RESOLUTION_CACHE_V6 \
+			? "names are resolved by hosts; a wire has no name cache" \
 			: "it is about sockets of a host; a wire has none")
 
 /* --- The layers. --- */
@@ -327,20 +350,20 @@ enum {
 };
 
 static const struct sl_layer layers[SLUICE_LAYER_COUNT] = {
-#define X(layer, text, number, version, schema, state, direction, other)                            \
-	[number] = {.id = SLUICE_LAYER_##layer,                                                     \
-		.name = text,                                                                       \
-		.ip_version = version,                                                              \
-		.status = SL_LAYER_##state,                                                         \
-		.orientation = SL_ORIENTATION_##direction,                                          \
-		.is_discard = ID_##other == ID_SELF,                                                \
-		.twin = ID_##other >= 0 ? &layers[ID_##other < 0 ? 0 : ID_##other] : NULL,          \
-		.fields = fields_##schema##_##version,                                              \
-		.n_fields = n_fields_##schema##_##version,                                          \
-		.weight_slots = slots_##schema##_##version,                                         \
-		.n_weight_slots = n_slots_##schema##_##version,                                     \
-		.why = ID_##other == ID_SELF && (SL_LAYER_##state) == SL_LAYER_WORKING              \
-			? WHY_DISCARD                                                               \
+#define X(layer, text, number, version, schema, state, direction, other) \
+	[number] = {.id = SLUICE_LAYER_##layer, \
+		.name = text, \
+		.ip_version = version, \
+		.status = SL_LAYER_##state, \
+		.orientation = SL_ORIENTATION_##direction, \
+		.is_discard = ID_##other == ID_SELF, \
+		.twin = ID_##other >= 0 ? &layers[ID_##other < 0 ? 0 : ID_##other] : NULL, \
+		.fields = fields_##schema##_##version, \
+		.n_fields = n_fields_##schema##_##version, \
+		.weight_slots = slots_##schema##_##version, \
+		.n_weight_slots = n_slots_##schema##_##version, \
+		.why = ID_##other == ID_SELF && (SL_LAYER_##state) == SL_LAYER_WORKING \
+			? WHY_DISCARD \
 			: WHY_##schema(SLUICE_LAYER_##layer)},
 #include "sdk/sluice_layers.def"
 #undef X

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 /*
- * One filter by itself.  Conditions on one field are alternatives, which makes two negations hold for
- * everything: port != 80 or port != 443 (WFP section 2.3).
+ * One filter by itself.  Conditions on one field are alternatives, which makes two negations hold
+ * for everything: port != 80 or port != 443 (WFP section 2.3).
  */
 
 /* The conditions of a filter on one field. */

@@ -14,10 +14,8 @@
  * copied by the first change, so that a transaction pays only for the types it touches.
  */
 
-#define REFERRERS_NAMED 10 /* in the text of IN_USE */
-
 struct table {
-	uint32_t n_shared; /* policies that use it */
+	uint32_t n_shared; /* policies that use it; atomic */
 	uint64_t next_id;
 	struct sl_object **list; /* ascending run-time id */
 	size_t n;
@@ -61,7 +59,7 @@ static const struct {
 static void
 table_drop(struct table *table)
 {
-	if (table == NULL || --table->n_shared > 0)
+	if (table == NULL || __atomic_sub_fetch(&table->n_shared, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	for (size_t i = 0; i < table->n; i++)
 		sl_object_put(table->list[i]);
@@ -118,7 +116,8 @@ table_own(struct sl_policy *policy, enum sl_object_type type)
 	struct table *table = policy->tables[type];
 	struct table *copy;
 
-	if (table->n_shared == 1)
+	/* Nobody can begin to share a table of a policy that is being written to. */
+	if (__atomic_load_n(&table->n_shared, __ATOMIC_ACQUIRE) == 1)
 		return table;
 	copy = table_copy(table);
 	if (copy == NULL)
@@ -233,7 +232,7 @@ sl_policy_clone(const struct sl_policy *policy)
 		return NULL;
 	*clone = *policy;
 	for (size_t i = 0; i < SL_OBJECT_TYPE_COUNT; i++)
-		clone->tables[i]->n_shared++;
+		__atomic_add_fetch(&clone->tables[i]->n_shared, 1, __ATOMIC_RELAXED);
 	return clone;
 }
 
@@ -353,49 +352,6 @@ sl_policy_put(struct sl_policy *policy, struct sl_object *object, struct sl_erro
 
 /* --- Removing. --- */
 
-/* The referrers of an object, in words. */
-struct users {
-	char text[300];
-	size_t len;
-	size_t n;
-	size_t n_named;
-};
-
-static bool
-add_user(void *ctx, const struct sl_object *referrer)
-{
-	struct users *users = ctx;
-	char one[100];
-	size_t len;
-
-	users->n++;
-	if (users->n_named < users->n - 1 || users->n_named == REFERRERS_NAMED)
-		return true;
-	len = (size_t)snprintf(one, sizeof(one), "%s%s \"%s\"", users->n_named > 0 ? ", " : "",
-		sl_object_type_name(referrer->type), referrer->key);
-	if (users->len + len >= sizeof(users->text))
-		return true;
-	memcpy(users->text + users->len, one, len + 1);
-	users->len += len;
-	users->n_named++;
-	return true;
-}
-
-static int
-check_unused(const struct sl_policy *policy, const struct sl_object *object, struct sl_error *err)
-{
-	struct users users = {0};
-	char more[40] = "";
-
-	sl_policy_referrers(policy, object->type, object->key, add_user, &users);
-	if (users.n == 0)
-		return 0;
-	if (users.n > users.n_named)
-		snprintf(more, sizeof(more), " and %zu more", users.n - users.n_named);
-	return sl_error_set(err, SL_ERR_IN_USE, "", "%s \"%s\" is in use by %s%s",
-		sl_object_type_name(object->type), object->key, users.text, more);
-}
-
 int
 sl_policy_delete(
 	struct sl_policy *policy, enum sl_object_type type, const char *key, struct sl_error *err)
@@ -409,7 +365,7 @@ sl_policy_delete(
 			"there is no %s \"%.80s\"", sl_object_type_name(type), key);
 	if (object->lifetime == SL_LIFETIME_BUILTIN)
 		return builtin(object, err);
-	rc = check_unused(policy, object, err);
+	rc = sl_policy_check_unused(policy, object, err);
 	if (rc != 0)
 		return rc;
 	table = table_own(policy, type);
@@ -457,65 +413,4 @@ sl_policy_remove_if(
 		sl_object_put(object);
 	}
 	table->n = n_kept;
-}
-
-/* --- References. --- */
-
-static bool
-same(const char *reference, const char *key)
-{
-	return reference != NULL && strcmp(reference, key) == 0;
-}
-
-static bool
-uses_set(const struct sl_filter *filter, const char *key)
-{
-	for (size_t i = 0; i < filter->n_conditions; i++)
-		if (filter->conditions[i].value.type == SLUICE_TYPE_SET &&
-			same(filter->conditions[i].value.text, key))
-			return true;
-	return false;
-}
-
-/* True when `object`, a filter, refers to the object of that type and key. */
-static bool
-filter_refers(const struct sl_object *object, enum sl_object_type type, const char *key)
-{
-	const struct sl_filter *filter = sl_filter_of(object);
-
-	switch (type) {
-	case SL_OBJECT_SUBLAYER:
-		return same(filter->sublayer, key);
-	case SL_OBJECT_PROVIDER_CONTEXT:
-		return same(filter->provider_context, key);
-	case SL_OBJECT_SET:
-		return uses_set(filter, key);
-	case SL_OBJECT_CALLOUT:
-		return same(filter->callout, key);
-	default:
-		return false;
-	}
-}
-
-void
-sl_policy_referrers(const struct sl_policy *policy, enum sl_object_type type, const char *key,
-	sl_policy_referrer_fn *fn, void *ctx)
-{
-	if (type == SL_OBJECT_FILTER)
-		return; /* nothing refers to filters, which are the many */
-	for (size_t t = 0; t < SL_OBJECT_TYPE_COUNT; t++) {
-		const struct table *table = policy->tables[t];
-
-		/* Everything may have a provider; only filters refer to anything else. */
-		if (type != SL_OBJECT_PROVIDER && t != SL_OBJECT_FILTER)
-			continue;
-		for (size_t i = 0; i < table->n; i++) {
-			const struct sl_object *object = table->list[i];
-			bool refers = type == SL_OBJECT_PROVIDER ? same(object->provider, key)
-								 : filter_refers(object, type, key);
-
-			if (refers && !fn(ctx, object))
-				return;
-		}
-	}
 }

@@ -146,7 +146,7 @@ sort_elements(struct sl_set *set)
 {
 	size_t n = 1;
 
-	/* Lists are often written in order; sorting a million of them again would cost most of all. */
+	/* Long lists mostly come in order, and sorting would be the dearest part of finishing. */
 	while (n < set->n_elements && compare(&set->elements[n - 1], &set->elements[n]) < 0)
 		n++;
 	if (n >= set->n_elements)

@@ -3,8 +3,8 @@
 #define SL_POLICY_LAYER_H
 
 /*
- * Layers and fields as data: the schema that validation, the compiler, explain and GET /v1/layers are
- * driven by (WFP sections 1.2, 1.3, 1.5, 1.10 and appendix A).
+ * Layers and fields as data: the schema that validation, the compiler, explain and GET /v1/layers
+ * are driven by (WFP sections 1.2, 1.3, 1.5, 1.10 and appendix A).
  *
  * Threads. Constant tables; any thread, any time.
  */
@@ -19,25 +19,25 @@
 enum sl_layer_status {
 	SL_LAYER_WORKING,    /* takes filters and is visited */
 	SL_LAYER_FLOW,       /* needs flow state: refuses filters with layer_not_supported */
-	SL_LAYER_MEANINGLESS /* nothing on a wire corresponds: refuses filters with incompatible_layer */
+	SL_LAYER_MEANINGLESS /* nothing on a wire is like it: refuses with incompatible_layer */
 };
 
 enum sl_orientation {
-	SL_ORIENTATION_INBOUND, /* local = destination */
+	SL_ORIENTATION_INBOUND,  /* local = destination */
 	SL_ORIENTATION_OUTBOUND, /* local = source */
-	SL_ORIENTATION_FORWARD  /* source and destination, or decided per packet */
+	SL_ORIENTATION_FORWARD   /* source and destination, or decided per packet */
 };
 
 /* One field of one layer; its index in the layer is WFP's FWPS field id. */
 struct sl_layer_field {
 	enum sluice_field field;
 	enum sluice_data_type type; /* resolved: IP_ADDRESS is UINT32 or BYTE_ARRAY16 here */
-	bool available;             /* false: nothing on a wire gives it a value; conditions are refused */
+	bool available; /* false: nothing on a wire gives it a value; conditions are refused */
 };
 
 /*
- * Slots of the automatic weight (WFP section 3.3), most important first; width in bits.  The last slot
- * has the field NONE: it takes all fields without a slot of their own.
+ * Slots of the automatic weight (WFP section 3.3), most important first; width in bits.  The last
+ * slot has the field NONE: it takes all fields without a slot of their own.
  */
 struct sl_weight_slot {
 	enum sluice_field field;
@@ -56,7 +56,8 @@ struct sl_layer {
 	uint8_t n_fields;
 	const struct sl_weight_slot *weight_slots;
 	uint8_t n_weight_slots;
-	const char *why; /* one sentence for the operator: what the layer sees, or why it takes no filters */
+	/* For the operator, without full stop: what the layer sees, or why it takes no filters. */
+	const char *why;
 };
 
 /* NULL when there is no such layer. The name is without prefix, lower case. */
@@ -67,9 +68,9 @@ const struct sl_layer *const *sl_layer_list(uint32_t *n);
 
 /*
  * The layer's field by name or id, NULL when the layer has no such field or it is not available.
- * "icmp_type" and "icmp_code" name the local (source) and remote (destination) port fields where the
- * layer has those and no fields of their own (WFP section 1.5, traps).  `index` may be NULL; `*index`
- * is untouched when there is no field.
+ * "icmp_type" and "icmp_code" name the local (source) and remote (destination) port fields where
+ * the layer has those and no fields of their own (WFP section 1.5, traps).  `index` may be NULL;
+ * `*index` is untouched when there is no field.
  */
 const struct sl_layer_field *
 sl_layer_field_find(const struct sl_layer *layer, const char *name, uint8_t *index);

@@ -3,13 +3,14 @@
 #define SL_POLICY_OBJECT_H
 
 /*
- * Policy objects: providers, sublayers, provider contexts, sets, callouts and filters (WFP section 5.1).
+ * Policy objects: providers, sublayers, provider contexts, sets, callouts and filters (WFP
+ * section 5.1).
  *
  * Objects are immutable once they are part of a policy and shared by reference count between policy
  * revisions; a change is a new object under the same key.  References between objects are keys.
  *
- * Threads. Control threads.  References may be taken and dropped on any of them (the counts are atomic):
- *          whoever made an object for a change drops its own reference beside the writer's.
+ * Threads. Control threads.  References may be taken and dropped on any of them (the counts are
+ *          atomic): whoever made an object for a change drops its own beside the writer's.
  */
 
 #include "base/sl_compiler.h"
@@ -40,9 +41,9 @@ enum sl_lifetime {
 
 /* Who put the object into the policy. */
 enum sl_origin {
-	SL_ORIGIN_API,    /* a REST call */
-	SL_ORIGIN_FILE,   /* a policy file of the configuration: re-read on SIGHUP */
-	SL_ORIGIN_ENGINE  /* built in */
+	SL_ORIGIN_API,   /* a REST call */
+	SL_ORIGIN_FILE,  /* a policy file of the configuration: re-read on SIGHUP */
+	SL_ORIGIN_ENGINE /* built in */
 };
 
 struct sl_object {
@@ -50,9 +51,9 @@ struct sl_object {
 	enum sl_lifetime lifetime;
 	enum sl_origin origin;
 	uint32_t n_refs;
-	uint64_t id;         /* run-time id, given when it enters a policy, in creation order; from 1 */
-	char *key;           /* unique within the type; made by sl_object_finish when NULL */
-	char *name;          /* display name, required */
+	uint64_t id; /* run-time id, given when it enters a policy, in creation order; from 1 */
+	char *key;   /* unique within the type; made by sl_object_finish when NULL */
+	char *name;  /* display name, required */
 	char *description;   /* or NULL */
 	char *provider;      /* key, or NULL */
 	char *provider_data; /* opaque text of the owner, at most 64 KiB, or NULL */
@@ -94,9 +95,11 @@ struct sl_set_range {
 struct sl_set {
 	struct sl_object object;
 	enum sl_set_type set_type;
-	struct sl_set_range *elements; /* as given: sorted by (low, high), exact duplicates removed */
+	/* As given; sorted by (low, high) and without exact duplicates after finish. */
+	struct sl_set_range *elements;
 	size_t n_elements;
-	struct sl_set_range *ranges; /* the same values: sorted, disjoint, not adjacent; by finish */
+	/* The same values, sorted, disjoint and not adjacent; made by finish. */
+	struct sl_set_range *ranges;
 	size_t n_ranges;
 };
 
@@ -119,7 +122,7 @@ enum sl_match {
 	SL_MATCH_FLAGS_NONE_SET,
 	SL_MATCH_EQUAL_CASE_INSENSITIVE, /* known, refused: no field is a Unicode string */
 	SL_MATCH_NOT_EQUAL,
-	SL_MATCH_SUFFIX,     /* FWP_MATCH_PREFIX, which is a suffix match */
+	SL_MATCH_SUFFIX, /* FWP_MATCH_PREFIX, which is a suffix match */
 	SL_MATCH_NOT_SUFFIX,
 	SL_MATCH_IN_SET,
 	SL_MATCH_NOT_IN_SET,
@@ -160,7 +163,7 @@ enum sl_weight_kind {
 };
 
 /* Filter flags (WFP section 3.2). PERSISTENT is the object's lifetime. */
-#define SL_FILTER_BOOTTIME                       0x02u /* known, refused until boot-time filters exist */
+#define SL_FILTER_BOOTTIME                       0x02u /* known, refused: none exist yet */
 #define SL_FILTER_CLEAR_ACTION_RIGHT             0x08u
 #define SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED 0x10u
 #define SL_FILTER_DISABLED                       0x20u /* output only */
@@ -176,13 +179,13 @@ struct sl_filter {
 	struct sl_condition *conditions;
 	size_t n_conditions;
 	enum sluice_action action;
-	char *callout; /* key, for callout actions */
+	char *callout;  /* key, for callout actions */
 	uint32_t flags; /* SL_FILTER_* */
 	uint64_t raw_context;
 	char *provider_context; /* key, or NULL */
 };
 
-/* A zeroed object of `type` with one reference, lifetime STATIC, origin API. NULL: out of memory. */
+/* A zeroed object of `type` with one reference, lifetime STATIC, origin API. NULL: no memory. */
 struct sl_object *sl_object_new(enum sl_object_type type);
 struct sl_object *sl_object_get(const struct sl_object *object);
 /* Drops a reference; frees with the last one. NULL is allowed. */
@@ -190,12 +193,18 @@ void sl_object_put(struct sl_object *object);
 
 /*
  * Checks everything that can be checked without other objects, fills derived members (key, default
- * sublayer, effective weight, set ranges) and normalises (address bits beyond the prefix are cleared).
- * Every fault is added to `problems` with a pointer below `pointer`, e.g. "/filters/3/conditions/0/value".
- * Order of the checks on a condition: field, match, type, match against type, value (WFP section 2.2).
- * Returns true when there was no fault.
+ * sublayer, effective weight, set ranges) and normalises (address bits beyond the prefix are
+ * cleared).  Every fault is added to `problems` with a pointer below `pointer`, for example
+ * "/filters/3/conditions/0/value".  Returns true when there was no fault.
+ *
+ * Conditions are checked in the order field, match, type, match against type, value (WFP section
+ * 2.2); only the first fault of a condition is reported.  A layer of NULL is LAYER_NOT_FOUND, a
+ * field of NONE CONDITION_NOT_FOUND: a reader that has reported the name it could not find need not
+ * finish the object.  Elements of v4_prefix and v6_prefix sets must be prefixes, those of mac sets
+ * single addresses.
  */
-bool sl_object_finish(struct sl_object *object, const char *pointer, struct sl_problems *problems) SL_MUST_CHECK;
+bool sl_object_finish(
+	struct sl_object *object, const char *pointer, struct sl_problems *problems) SL_MUST_CHECK;
 
 /* "filters", and "filter"; "/filters" is the member of the policy document. */
 const char *sl_object_type_plural(enum sl_object_type type);
@@ -215,7 +224,7 @@ bool sl_set_contains(const struct sl_set *set, const uint8_t value[16]);
 /* True for CALLOUT_TERMINATING, CALLOUT_INSPECTION, CALLOUT_UNKNOWN. */
 bool sl_action_is_callout(enum sluice_action action);
 
-/* One contribution to an automatic weight, for explain. */
+/* One contribution to an automatic weight, for explain; they add up to it. */
 struct sl_weight_part {
 	enum sluice_field field;
 	uint8_t code;
@@ -223,10 +232,11 @@ struct sl_weight_part {
 };
 
 /*
- * The automatic weight of a filter, below 2^60 (WFP section 3.3).  `parts` may be NULL; otherwise it
- * receives up to 32 contributions and `*n_parts` how many.
+ * The automatic weight of a filter, below 2^60 (WFP section 3.3).  `parts` may be NULL; otherwise
+ * it receives up to 32 contributions and `*n_parts` how many.
  */
-uint64_t sl_weight_auto(const struct sl_filter *filter, struct sl_weight_part *parts, uint32_t *n_parts);
+uint64_t
+sl_weight_auto(const struct sl_filter *filter, struct sl_weight_part *parts, uint32_t *n_parts);
 
 static inline struct sl_filter *
 sl_filter_of(const struct sl_object *object)

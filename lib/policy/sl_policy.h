@@ -5,19 +5,20 @@
 /*
  * A policy: one complete, consistent set of objects.
  *
- * A change is made on a clone, checked, and swapped in whole by the owner, or thrown away; the clone
- * shares the objects.  A new policy holds the built-in sublayers: system (65535), antispoof (61440),
- * firewall (36864), universal (32768, the default) and inspection (0) (WFP section 5.1).
+ * A change is made on a clone, checked, and swapped in whole by the owner, or thrown away; the
+ * clone shares the objects.  A new policy holds the built-in sublayers: system (65535), antispoof
+ * (61440), firewall (36864), universal (32768, the default) and inspection (0) (WFP section 5.1).
  *
  * Limits: 65,536 sublayers (TOO_MANY_SUBLAYERS), 100,000 callouts (TOO_MANY_CALLOUTS), 4,000,000
  * filters (TOO_MANY_FILTERS), 65,536 of every other type (TOO_LARGE).
  *
- * Cost. Cloning is constant: a clone shares the lists as well, and the first change of a type copies
- * that type's list (4 ms for 100,000 objects).  Finding, adding and replacing are constant, removing
- * moves the pointers behind the object (20 us among 100,000); use sl_policy_remove_if for many.
+ * Cost. Cloning is constant: a clone shares the lists as well, and the first change of a type
+ * copies that type's list (4 ms for 100,000 objects).  Finding, adding and replacing are constant,
+ * removing moves the pointers behind the object (50 us among 100,000); sl_policy_remove_if is for
+ * many.
  *
- * Threads. One writer; readers of a policy that nobody writes to may run concurrently.  Cloning and
- * freeing count references: control threads, under the owner's lock.
+ * Threads. One writer for each policy.  A policy that nobody writes to may be read, and cloned, by
+ *          several control threads; clones may be changed and freed on different threads.
  */
 
 #include "policy/sl_object.h"
@@ -39,35 +40,40 @@ struct sl_policy *sl_policy_clone(const struct sl_policy *policy);
 void sl_policy_free(struct sl_policy *policy);
 
 /* Borrowed; NULL when absent. */
-struct sl_object *sl_policy_find(const struct sl_policy *policy, enum sl_object_type type, const char *key);
+struct sl_object *
+sl_policy_find(const struct sl_policy *policy, enum sl_object_type type, const char *key);
 /* By run-time id, by bisection. Ids are unique within a type. */
-struct sl_object *sl_policy_find_id(const struct sl_policy *policy, enum sl_object_type type, uint64_t id);
+struct sl_object *
+sl_policy_find_id(const struct sl_policy *policy, enum sl_object_type type, uint64_t id);
 size_t sl_policy_len(const struct sl_policy *policy, enum sl_object_type type);
 /*
- * All objects of a type in creation order (run-time id ascending). Borrowed array, valid until the next
- * change of this policy.
+ * All objects of a type in creation order (run-time id ascending). Borrowed array, valid until the
+ * next change of this policy.
  */
-struct sl_object *const *sl_policy_list(const struct sl_policy *policy, enum sl_object_type type, size_t *n);
+struct sl_object *const *
+sl_policy_list(const struct sl_policy *policy, enum sl_object_type type, size_t *n);
 
 /*
  * Adds a finished object (see sl_object_finish) that is in no policy yet, taking over the caller's
- * reference when it returns 0.  Errors: ALREADY_EXISTS, the limits, NO_MEMORY.  References are checked
- * by sl_policy_check.
+ * reference when it returns 0.  Errors: ALREADY_EXISTS, the limits, NO_MEMORY.  References are
+ * checked by sl_policy_check.
  */
-int sl_policy_add(struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
+int sl_policy_add(
+	struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
 /*
- * Replaces the object of the same type and key, or adds it.  A replacement keeps the run-time id of the
- * old one, so that its place among equals stays.  BUILTIN_OBJECT when the old one is built in.
+ * Replaces the object of the same type and key, or adds it.  A replacement keeps the run-time id of
+ * the old one, so that its place among equals stays.  BUILTIN_OBJECT when the old one is built in.
  */
-int sl_policy_put(struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
+int sl_policy_put(
+	struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
 /*
  * Removes. Errors: not found, BUILTIN_OBJECT, IN_USE (the text names up to 10 referrers).
  */
-int sl_policy_delete(
-	struct sl_policy *policy, enum sl_object_type type, const char *key, struct sl_error *err) SL_MUST_CHECK;
+int sl_policy_delete(struct sl_policy *policy, enum sl_object_type type, const char *key,
+	struct sl_error *err) SL_MUST_CHECK;
 /*
- * Removes without asking about references; for whole-policy edits that sl_policy_check follows.  Does
- * nothing when there is no such object or it is built in.  Want of memory is reported by
+ * Removes without asking about references; for whole-policy edits that sl_policy_check follows.
+ * Does nothing when there is no such object or it is built in.  Want of memory is reported by
  * sl_policy_check.
  */
 void sl_policy_remove(struct sl_policy *policy, enum sl_object_type type, const char *key);
@@ -83,16 +89,16 @@ void sl_policy_referrers(const struct sl_policy *policy, enum sl_object_type typ
 	sl_policy_referrer_fn *fn, void *ctx);
 
 /*
- * Where an object stands in the document being applied, for problem pointers: returns a pointer such
- * as "/filters/3", or NULL to use "/filters/KEY".  `ctx` is the caller's.
+ * Where an object stands in the document being applied, for problem pointers: returns a pointer
+ * such as "/filters/3", or NULL to use "/filters/KEY".  `ctx` is the caller's.
  */
 typedef const char *sl_policy_pointer_fn(void *ctx, const struct sl_object *object);
 
 /*
  * Checks all references: they exist, layers agree (callout's and filter's: INCOMPATIBLE_LAYER), set
  * types fit fields (TYPE_MISMATCH), lifetimes allow them (LIFETIME_MISMATCH, WFP section 5.4).  A
- * persistent object may refer to its own provider's and to nobody's objects, not to another provider's.
- * Every fault goes into `problems`. True when there was none.
+ * persistent object may refer to its own provider's and to nobody's objects, not to another
+ * provider's. Every fault goes into `problems`. True when there was none.
  */
 bool sl_policy_check(const struct sl_policy *policy, sl_policy_pointer_fn *pointer, void *ctx,
 	struct sl_problems *problems) SL_MUST_CHECK;
@@ -104,9 +110,9 @@ bool sl_policy_check(const struct sl_policy *policy, sl_policy_pointer_fn *point
  *   never_match          a filter that no packet can match
  *   sublayer_weight_tie  two sublayers of one weight
  *   shadowed             an earlier filter of the sublayer decides everything that this one matches
- * What cannot be seen cheaply is not reported: sets, flags and texts count as overlapping, a filter is
- * compared with a bounded number of its neighbours, and shadowing is found when the conditions are
- * equal or the earlier filter has none.
+ * What cannot be seen cheaply is not reported: sets, flags and texts count as overlapping, a filter
+ * is compared with a bounded number of its neighbours, and shadowing is found when the conditions
+ * are equal or the earlier filter has none.
  */
 struct sl_lint {
 	const char *code;

@@ -8,8 +8,8 @@
  * each important field of the layer, the most important field first.
  *
  * Conditions on one field are alternatives, so their slot holds the code of the weakest.  Fields
- * without a slot share the last one, which holds the sum of their codes up to what it can hold.  From
- * that follow the properties that authors may rely on: a longer prefix is heavier, a further
+ * without a slot share the last one, which holds the sum of their codes up to what it can hold.
+ * From that follow the properties that authors may rely on: a longer prefix is heavier, a further
  * condition never makes a filter lighter nor an alternative heavier, and order does not matter.
  *
  * A set counts the same whatever it holds, so that changing its elements never moves a filter.

@@ -117,8 +117,8 @@ make_blob(struct sl_filter *filter, enum sluice_field field, enum sl_match match
 }
 
 static inline void
-make_set_condition(struct sl_filter *filter, enum sluice_field field, enum sl_match match,
-	const char *key)
+make_set_condition(
+	struct sl_filter *filter, enum sluice_field field, enum sl_match match, const char *key)
 {
 	struct sl_condition *condition = make_condition(filter, field, match, SLUICE_TYPE_SET);
 
@@ -132,8 +132,7 @@ make_element(struct sl_set *set, uint64_t low, uint64_t high)
 {
 	struct sl_set_range *range;
 
-	set->elements =
-		reallocarray(set->elements, set->n_elements + 1, sizeof(*set->elements));
+	set->elements = reallocarray(set->elements, set->n_elements + 1, sizeof(*set->elements));
 	assert_non_null(set->elements);
 	range = &set->elements[set->n_elements++];
 	memset(range, 0, sizeof(*range));

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "make.h"
 
-#define V4 "inbound_transport_v4"
-#define V6 "inbound_transport_v6"
-#define MAC "inbound_mac_frame_ethernet"
+#define V4      "inbound_transport_v4"
+#define V6      "inbound_transport_v6"
+#define MAC     "inbound_mac_frame_ethernet"
 #define VSWITCH "ingress_vswitch_ethernet"
 
-static const enum sl_match matches[] = {
-	SL_MATCH_EQUAL, SL_MATCH_NOT_EQUAL, SL_MATCH_GREATER, SL_MATCH_LESS,
-	SL_MATCH_GREATER_OR_EQUAL, SL_MATCH_LESS_OR_EQUAL, SL_MATCH_RANGE, SL_MATCH_FLAGS_ALL_SET,
-	SL_MATCH_FLAGS_ANY_SET, SL_MATCH_FLAGS_NONE_SET, SL_MATCH_EQUAL_CASE_INSENSITIVE,
-	SL_MATCH_SUFFIX, SL_MATCH_NOT_SUFFIX, SL_MATCH_IN_SET, SL_MATCH_NOT_IN_SET};
+static const enum sl_match matches[] = {SL_MATCH_EQUAL, SL_MATCH_NOT_EQUAL, SL_MATCH_GREATER,
+	SL_MATCH_LESS, SL_MATCH_GREATER_OR_EQUAL, SL_MATCH_LESS_OR_EQUAL, SL_MATCH_RANGE,
+	SL_MATCH_FLAGS_ALL_SET, SL_MATCH_FLAGS_ANY_SET, SL_MATCH_FLAGS_NONE_SET,
+	SL_MATCH_EQUAL_CASE_INSENSITIVE, SL_MATCH_SUFFIX, SL_MATCH_NOT_SUFFIX, SL_MATCH_IN_SET,
+	SL_MATCH_NOT_IN_SET};
 
 /* A value of the type that would be right for any field of it. */
 static void
@@ -26,8 +26,8 @@ fill_value(struct sl_condition *condition, enum sluice_data_type range_type)
 
 /* What becomes of a condition: SL_ERR_OK, or the code of its one fault. */
 static enum sl_err
-outcome(const char *layer, enum sluice_field field, enum sl_match match,
-	enum sluice_data_type type, enum sluice_data_type range_type)
+outcome(const char *layer, enum sluice_field field, enum sl_match match, enum sluice_data_type type,
+	enum sluice_data_type range_type)
 {
 	struct sl_filter *filter = make_filter("f", layer, SLUICE_ACTION_BLOCK);
 	struct sl_problems problems = {0};
@@ -132,20 +132,20 @@ test_matches(void **state)
 
 			assert_int_equal(outcome(k->layer, k->field, match, k->single, k->single),
 				plain ? SL_ERR_OK : no);
-			assert_int_equal(outcome(k->layer, k->field, match, SLUICE_TYPE_EMPTY,
-						 k->single),
+			assert_int_equal(
+				outcome(k->layer, k->field, match, SLUICE_TYPE_EMPTY, k->single),
 				is_equality(match) ? SL_ERR_OK : no);
-			assert_int_equal(outcome(k->layer, k->field, match, SLUICE_TYPE_RANGE,
-						 k->single),
+			assert_int_equal(
+				outcome(k->layer, k->field, match, SLUICE_TYPE_RANGE, k->single),
 				allowed && match == SL_MATCH_RANGE ? SL_ERR_OK : no);
 			assert_int_equal(
 				outcome(k->layer, k->field, match, SLUICE_TYPE_SET, k->single),
-				!k->has_sets            ? SL_ERR_TYPE_MISMATCH
+				!k->has_sets                  ? SL_ERR_TYPE_MISMATCH
 					: is_set_match(match) ? SL_ERR_OK
 							      : no);
 			if (k->mask != k->single)
-				assert_int_equal(outcome(k->layer, k->field, match, k->mask,
-							 k->single),
+				assert_int_equal(
+					outcome(k->layer, k->field, match, k->mask, k->single),
 					is_equality(match) ? SL_ERR_OK : no);
 		}
 	}
@@ -185,14 +185,14 @@ static void
 test_order_of_checks(void **state)
 {
 	(void)state;
-	assert_int_equal(outcome(V4, SLUICE_FIELD_ETHER_TYPE, SL_MATCH_COUNT,
-				 SLUICE_TYPE_BYTE_BLOB, 0),
+	assert_int_equal(
+		outcome(V4, SLUICE_FIELD_ETHER_TYPE, SL_MATCH_COUNT, SLUICE_TYPE_BYTE_BLOB, 0),
 		SL_ERR_CONDITION_NOT_FOUND);
-	assert_int_equal(outcome(V4, SLUICE_FIELD_IP_PROTOCOL, SL_MATCH_COUNT,
-				 SLUICE_TYPE_BYTE_BLOB, 0),
+	assert_int_equal(
+		outcome(V4, SLUICE_FIELD_IP_PROTOCOL, SL_MATCH_COUNT, SLUICE_TYPE_BYTE_BLOB, 0),
 		SL_ERR_INVALID_ENUMERATOR);
-	assert_int_equal(outcome(V4, SLUICE_FIELD_IP_PROTOCOL, SL_MATCH_SUFFIX,
-				 SLUICE_TYPE_BYTE_BLOB, 0),
+	assert_int_equal(
+		outcome(V4, SLUICE_FIELD_IP_PROTOCOL, SL_MATCH_SUFFIX, SLUICE_TYPE_BYTE_BLOB, 0),
 		SL_ERR_TYPE_MISMATCH);
 	assert_int_equal(outcome(V4, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_FLAGS_ALL_SET,
 				 SLUICE_TYPE_UINT32, 0),
@@ -212,13 +212,13 @@ test_fields(void **state)
 	assert_int_equal(outcome("inbound_ippacket_v4", SLUICE_FIELD_IP_PROTOCOL, SL_MATCH_EQUAL,
 				 SLUICE_TYPE_UINT8, 0),
 		SL_ERR_CONDITION_NOT_FOUND);
-	assert_int_equal(outcome(V4, SLUICE_FIELD_TUNNEL_TYPE, SL_MATCH_EQUAL, SLUICE_TYPE_UINT32,
-				 0),
+	assert_int_equal(
+		outcome(V4, SLUICE_FIELD_TUNNEL_TYPE, SL_MATCH_EQUAL, SLUICE_TYPE_UINT32, 0),
 		SL_ERR_CONDITION_NOT_FOUND);
 	assert_int_equal(outcome(V4, SLUICE_FIELD_NONE, SL_MATCH_EQUAL, SLUICE_TYPE_UINT32, 0),
 		SL_ERR_CONDITION_NOT_FOUND);
-	assert_int_equal(outcome(V4, (enum sluice_field)9999, SL_MATCH_EQUAL, SLUICE_TYPE_UINT32,
-				 0),
+	assert_int_equal(
+		outcome(V4, (enum sluice_field)9999, SL_MATCH_EQUAL, SLUICE_TYPE_UINT32, 0),
 		SL_ERR_CONDITION_NOT_FOUND);
 	make_number(filter, SLUICE_FIELD_VLAN_ID, SL_MATCH_EQUAL, SLUICE_TYPE_UINT16, 1);
 	refuse(&filter->object, SL_ERR_CONDITION_NOT_FOUND, "/it/conditions/0/field",
@@ -262,8 +262,8 @@ test_ranges(void **state)
 	refuse(&filter->object, SL_ERR_INVALID_RANGE, "/it/conditions/0/value",
 		"begins at 10 and ends before it, at 5");
 	filter = make_filter("f", V4, SLUICE_ACTION_BLOCK);
-	make_range(filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SLUICE_TYPE_UINT32, 0x0a000002,
-		0x0a000001);
+	make_range(
+		filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SLUICE_TYPE_UINT32, 0x0a000002, 0x0a000001);
 	refuse(&filter->object, SL_ERR_INVALID_RANGE, "/it/conditions/0/value",
 		"begins at 10.0.0.2 and ends before it, at 10.0.0.1");
 	filter = make_filter("f", V6, SLUICE_ACTION_BLOCK);
@@ -338,13 +338,13 @@ test_v4_masks(void **state)
 		struct sl_filter *filter = make_filter("f", V4, SLUICE_ACTION_BLOCK);
 		struct sl_condition *condition;
 
-		make_v4_prefix(filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_EQUAL, 0x0a01ffff,
-			32);
+		make_v4_prefix(
+			filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_EQUAL, 0x0a01ffff, 32);
 		condition = &filter->conditions[0];
 		condition->value.high.number = rows[i].mask;
 		if (!rows[i].is_right) {
-			refuse(&filter->object, SL_ERR_INVALID_NET_MASK,
-				"/it/conditions/0/value", "not contiguous");
+			refuse(&filter->object, SL_ERR_INVALID_NET_MASK, "/it/conditions/0/value",
+				"not contiguous");
 			continue;
 		}
 		finish(&filter->object);
@@ -366,8 +366,8 @@ test_v6_prefixes(void **state)
 		make_v6_prefix(filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_NOT_EQUAL, ones,
 			(uint8_t)len);
 		if (len > 128) {
-			refuse(&filter->object, SL_ERR_INVALID_NET_MASK,
-				"/it/conditions/0/value", "prefix length 129");
+			refuse(&filter->object, SL_ERR_INVALID_NET_MASK, "/it/conditions/0/value",
+				"prefix length 129");
 			continue;
 		}
 		finish(&filter->object);

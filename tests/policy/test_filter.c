@@ -60,8 +60,7 @@ test_weights(void **state)
 	uint64_t automatic;
 
 	(void)state;
-	make_number(
-		filter, SLUICE_FIELD_IP_PROTOCOL, SL_MATCH_EQUAL, SLUICE_TYPE_UINT8, 6);
+	make_number(filter, SLUICE_FIELD_IP_PROTOCOL, SL_MATCH_EQUAL, SLUICE_TYPE_UINT8, 6);
 	finish(&filter->object);
 	automatic = filter->effective_weight;
 	assert_true(automatic > 0);
@@ -81,7 +80,8 @@ test_weights(void **state)
 	assert_int_equal(filter->effective_weight, 0);
 	filter->weight_kind = SL_WEIGHT_RANGE;
 	filter->weight = 16;
-	refuse(&filter->object, SL_ERR_INVALID_WEIGHT, "/it/weight", "weight range 16; it is 0 to 15");
+	refuse(&filter->object, SL_ERR_INVALID_WEIGHT, "/it/weight",
+		"weight range 16; it is 0 to 15");
 	filter = block();
 	filter->weight_kind = (enum sl_weight_kind)7;
 	refuse(&filter->object, SL_ERR_INVALID_WEIGHT, "/it/weight", NULL);
@@ -224,8 +224,7 @@ test_finish_twice(void **state)
 	uint64_t weight;
 
 	(void)state;
-	make_v4_prefix(
-		filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_EQUAL, 0x0a0b0c0d, 8);
+	make_v4_prefix(filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_EQUAL, 0x0a0b0c0d, 8);
 	finish(&filter->object);
 	weight = filter->effective_weight;
 	assert_int_equal(filter->conditions[0].value.low.number, 0x0a000000);

@@ -14,8 +14,8 @@
 /* clang-format off */
 
 /*
- * The tables against lists written out from WFP's appendix A, which the code does not share: names in
- * the order of their ids, a minus before those without a value on a wire.
+ * The tables against lists written out from WFP's appendix A, which the code does not share: names
+ * in the order of their ids, a minus before those without a value on a wire.
  */
 static const struct {
 	const char *layer; /* without the suffix of the IP version */
@@ -271,8 +271,7 @@ check_fields(const char *base, const char *list, unsigned int version)
 		assert_string_equal(sl_type_name(layer->fields[n].type), type_of(field, version));
 		found = sl_layer_field_find(layer, field, &index);
 		assert_ptr_equal(found, available ? &layer->fields[n] : NULL);
-		assert_ptr_equal(
-			sl_layer_field_by_id(layer, layer->fields[n].field, NULL), found);
+		assert_ptr_equal(sl_layer_field_by_id(layer, layer->fields[n].field, NULL), found);
 		assert_int_equal(index, available ? n : UINT8_MAX);
 	}
 	assert_int_equal(layer->n_fields, n);
@@ -337,7 +336,7 @@ test_ids(void **state)
 	assert_null(sl_layer_find(""));
 	assert_null(sl_layer_by_id((enum sluice_layer)58)); /* a gap */
 	assert_null(sl_layer_by_id(SLUICE_LAYER_COUNT));
-	assert_null(sl_layer_by_id((enum sluice_layer)-1));
+	assert_null(sl_layer_by_id((enum sluice_layer) - 1));
 }
 
 static void
@@ -356,7 +355,9 @@ check_weight_slots(const struct sl_layer *layer)
 			continue;
 		assert_non_null(sl_layer_field_by_id(layer, slot->field, NULL));
 		assert_int_equal(slot->width,
-			!sl_field_is_address(slot->field) ? 3 : layer->ip_version == 4 ? 6 : 8);
+			!sl_field_is_address(slot->field) ? 3
+				: layer->ip_version == 4  ? 6
+							  : 8);
 		for (uint8_t k = 0; k < i; k++)
 			assert_int_not_equal(layer->weight_slots[k].field, slot->field);
 	}
@@ -373,8 +374,8 @@ check_address_slots(const struct sl_layer *layer)
 		if (!sl_field_is_address(layer->fields[i].field))
 			continue;
 		for (uint8_t k = 0; k < layer->n_weight_slots; k++)
-			has_slot = has_slot ||
-				layer->weight_slots[k].field == layer->fields[i].field;
+			has_slot =
+				has_slot || layer->weight_slots[k].field == layer->fields[i].field;
 		assert_true(has_slot);
 	}
 }
@@ -458,7 +459,8 @@ test_every_field_is_somewhere(void **state)
 			assert_string_not_equal(sl_field_name((enum sluice_field)other), name);
 		for (uint32_t i = 0; i < n; i++)
 			for (uint8_t k = 0; k < list[i]->n_fields; k++)
-				is_used = is_used || list[i]->fields[k].field == (enum sluice_field)f;
+				is_used =
+					is_used || list[i]->fields[k].field == (enum sluice_field)f;
 		if (!is_used)
 			print_error("%s is in no layer\n", name);
 		assert_true(is_used);
@@ -476,7 +478,9 @@ field_named(const char *layer, const char *name)
 	return field != NULL ? field->field : SLUICE_FIELD_NONE;
 }
 
-/* WFP section 1.5: ICMP type and code travel in the port fields, except where they have their own. */
+/*
+ * WFP section 1.5: ICMP type and code travel in the port fields, except where they have their own.
+ */
 static void
 test_icmp_aliases(void **state)
 {
@@ -489,7 +493,8 @@ test_icmp_aliases(void **state)
 		SLUICE_FIELD_IP_SOURCE_PORT);
 	assert_int_equal(field_named("ingress_vswitch_transport_v4", "icmp_code"),
 		SLUICE_FIELD_IP_DESTINATION_PORT);
-	assert_int_equal(field_named("outbound_icmp_error_v6", "icmp_type"), SLUICE_FIELD_ICMP_TYPE);
+	assert_int_equal(
+		field_named("outbound_icmp_error_v6", "icmp_type"), SLUICE_FIELD_ICMP_TYPE);
 	assert_int_equal(field_named("inbound_icmp_error_v4", "icmp_code"), SLUICE_FIELD_ICMP_CODE);
 	assert_int_equal(field_named("inbound_ippacket_v4", "icmp_type"), SLUICE_FIELD_NONE);
 	assert_int_equal(field_named("inbound_mac_frame_ethernet", "icmp_code"), SLUICE_FIELD_NONE);
@@ -557,7 +562,8 @@ static void
 test_names(void **state)
 {
 	(void)state;
-	assert_string_equal(sl_action_name(SLUICE_ACTION_CALLOUT_TERMINATING), "callout_terminating");
+	assert_string_equal(
+		sl_action_name(SLUICE_ACTION_CALLOUT_TERMINATING), "callout_terminating");
 	assert_string_equal(sl_action_name(SLUICE_ACTION_BLOCK), "block");
 	assert_null(sl_action_name((enum sluice_action)9));
 	assert_string_equal(sl_type_name(SLUICE_TYPE_V4_ADDR_MASK), "v4_addr_mask");

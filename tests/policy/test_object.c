@@ -179,7 +179,8 @@ test_provider_context(void **state)
 static void
 test_all_faults_are_told(void **state)
 {
-	struct sl_filter *filter = make_filter("NO", "inbound_transport_v4", SLUICE_ACTION_CONTINUE);
+	struct sl_filter *filter =
+		make_filter("NO", "inbound_transport_v4", SLUICE_ACTION_CONTINUE);
 	struct sl_problems problems = {0};
 	static const struct {
 		enum sl_err code;
@@ -205,8 +206,7 @@ test_all_faults_are_told(void **state)
 	assert_false(sl_object_finish(&filter->object, "/filters/7", &problems));
 	assert_int_equal(problems.n, SL_ARRAY_LEN(rows));
 	for (size_t i = 0; i < problems.n; i++) {
-		assert_string_equal(
-			sl_err_name(problems.list[i].code), sl_err_name(rows[i].code));
+		assert_string_equal(sl_err_name(problems.list[i].code), sl_err_name(rows[i].code));
 		assert_string_equal(problems.list[i].pointer, rows[i].pointer);
 		assert_true(strlen(problems.list[i].detail) > 10);
 	}
