@@ -15,6 +15,7 @@ struct sluice {
 	struct sl_snapshot *snapshot;
 	const struct sl_layer_program *layer;
 	struct sl_meta *metas; /* one a header */
+	const struct sl_meta **pointers;
 	struct sl_matches matches;
 };
 
@@ -55,6 +56,7 @@ release(void *state)
 		return;
 	sl_matches_fini(&sluice->matches);
 	sl_snapshot_free(sluice->snapshot);
+	free(sluice->pointers);
 	free(sluice->metas);
 	free(sluice);
 }
@@ -66,9 +68,11 @@ build(const struct bench_rules *rules, const struct bench_trace *trace, void **s
 	struct sl_meta_ports ports = {0};
 	int rc = 0;
 
-	if (sluice != NULL)
+	if (sluice != NULL) {
 		sluice->metas = aligned_alloc(SL_CACHE_LINE, trace->n * sizeof(*sluice->metas));
-	if (sluice == NULL || sluice->metas == NULL || sl_matches_init(&sluice->matches) != 0)
+		sluice->pointers = calloc(trace->n, sizeof(*sluice->pointers));
+	}
+	if (sluice == NULL || sluice->metas == NULL || sluice->pointers == NULL || sl_matches_init(&sluice->matches) != 0)
 		rc = sl_error_set(err, SL_ERR_NO_MEMORY, "sluice", "not enough memory");
 	if (rc == 0)
 		rc = bench_policy_compile(rules, &sluice->snapshot, err);
@@ -80,6 +84,7 @@ build(const struct bench_rules *rules, const struct bench_trace *trace, void **s
 	for (size_t i = 0; i < trace->n; i++) {
 		sl_meta_setup(&sluice->metas[i], SLUICE_DIRECTION_INBOUND, &ports);
 		fill_meta(&sluice->metas[i], &trace->list[i], rules->is_v6);
+		sluice->pointers[i] = &sluice->metas[i];
 	}
 	*state = sluice;
 	return 0;
@@ -89,12 +94,9 @@ static void
 classify(void *state, size_t first, uint32_t n, uint32_t answers[])
 {
 	struct sluice *sluice = state;
-	const struct sl_meta *metas[BENCH_BURST_MAX];
 
-	for (uint32_t i = 0; i < n; i++)
-		metas[i] = &sluice->metas[first + i];
 	/* One sublayer and no callouts: at most one match a packet, so a batch always fits. */
-	sl_classify_run(sluice->layer, metas, n, &sluice->matches);
+	sl_classify_run(sluice->layer, &sluice->pointers[first], n, &sluice->matches);
 	for (uint32_t i = 0; i < n; i++)
 		answers[i] = sluice->matches.start[i] < sluice->matches.start[i + 1]
 			? sluice->matches.ranks[sluice->matches.start[i]]
