@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef APP_POLICY_H
+#define APP_POLICY_H
+
+/*
+ * From a policy file to a snapshot without a management core, for tools that judge one policy and end.
+ *
+ * Counters. Filters get the indices 0, 1, 2 ... in the order in which they are compiled.
+ * Callouts. Bound to the plugins of a registry and told of their filters; a plugin that is not loaded
+ *           leaves its filters unregistered: they fail closed.
+ */
+
+#include "base/sl_error.h"
+#include "callout/sl_callout.h"
+#include "classifier/sl_snapshot.h"
+
+#include <stddef.h>
+
+struct app_policy_binding {
+	struct sl_plugin *plugin;
+	const struct sl_filter *filter;
+	uint64_t context;
+};
+
+struct app_policy {
+	struct sl_policy *policy;
+	struct sl_snapshot *snapshot;
+	struct sl_callout_registry *registry; /* borrowed */
+	struct app_policy_binding *bindings;  /* of callout filters */
+	size_t n_bindings;
+	size_t n_bindings_max;
+	uint32_t n_counters;
+};
+
+/*
+ * Reads and compiles the document at `path` as revision 1.  0; or -1 with every fault in `problems`,
+ * their details beginning with what to print before "PATH: ", and `*policy` freed.
+ */
+int app_policy_load(struct app_policy *policy, const char *path,
+	struct sl_callout_registry *registry, struct sl_problems *problems) SL_MUST_CHECK;
+/* Tells callouts that their filters are gone and frees. The registry must still live. */
+void app_policy_free(struct app_policy *policy);
+
+/* Callouts of the policy whose plugin is not loaded: the i-th, or NULL past the last. */
+const struct sl_callout_object *
+app_policy_missing_plugin(const struct app_policy *policy, size_t i);
+
+/* The filter that an outcome credits, or NULL. */
+const struct sl_filter *
+app_policy_filter(const struct app_policy *policy, enum sluice_layer layer, uint32_t rank);
+
+#endif
