@@ -191,6 +191,7 @@ eal_init(const struct sl_datapath_config *config, uint32_t n_workers, const char
 	uint32_t n_pci, struct eal *eal, struct sl_error *err)
 {
 	struct args args = {0};
+	char *list[ARGS_MAX];
 	int rc = memory_check(config->megabytes, config->hugepages, err);
 
 	if (rc != 0)
@@ -199,10 +200,12 @@ eal_init(const struct sl_datapath_config *config, uint32_t n_workers, const char
 	if (rc != 0)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for DPDK's log");
 	make_args(&args, config, n_workers, pci, n_pci);
+	/* EAL moves the pointers about. */
+	memcpy(list, args.list, sizeof(list));
 	if (args.failed) {
 		rc = sl_error_set(
 			err, SL_ERR_NO_MEMORY, "/eal", "too many EAL arguments or no memory");
-	} else if (rte_eal_init(args.n, args.list) < 0) {
+	} else if (rte_eal_init(args.n, list) < 0) {
 		rc = fail_init(err);
 	} else {
 		eal->is_up = true;

@@ -81,7 +81,9 @@ ethdev_open(struct port *port, struct sl_error *err)
 	port->n_queues_max = SL_MIN(port->n_queues_max, PORT_QUEUES_MAX);
 	port->has_rss = info.flow_type_rss_offloads != 0 && info.hash_key_size > 0 &&
 		info.hash_key_size <= sizeof(symmetric_key);
-	port->has_multi_seg = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+	/* Files and nothing take packets of several buffers without saying so. */
+	port->has_multi_seg = !port->device.has_mtu ||
+		(info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
 	if (port->device.interface[0] != '\0')
 		port->ifindex = (int)if_nametoindex(port->device.interface);
 	rte_eth_dev_callback_register(port->ethdev, RTE_ETH_EVENT_INTR_RMV, on_removal, port);

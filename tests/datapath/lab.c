@@ -223,7 +223,7 @@ struct binder {
 };
 
 static int
-bind(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
+bind_filter(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
 	struct sl_error *err)
 {
 	struct binder *binder = ctx;
@@ -239,7 +239,7 @@ struct sl_snapshot *
 lab_compile(const char *document, uint64_t revision, struct sl_callout_registry *registry)
 {
 	struct binder binder = {.registry = registry};
-	struct sl_compile_host host = {.bind = bind, .ctx = &binder};
+	struct sl_compile_host host = {.bind = bind_filter, .ctx = &binder};
 	struct sl_policy *policy = sl_policy_new();
 	struct sl_problems problems = {0};
 	struct sl_snapshot *snapshot;

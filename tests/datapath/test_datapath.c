@@ -230,7 +230,7 @@ no_packet_is_lost_while_policies_are_swapped(void)
 
 	lab_write_pcap(lab_path("in.pcap"), 256, short_packet);
 	snprintf(inside, sizeof(inside), "pcap:rx=%s,infinite_rx=1", lab_path("in.pcap"));
-	datapath = lab_datapath(inside, "null:", 1);
+	datapath = lab_datapath(inside, "null:no-rx=1", 1);
 	/* This device keeps its packets in buffers for as long as it lives. */
 	buffers = lab_buffers();
 	start(datapath);
