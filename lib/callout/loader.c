@@ -33,7 +33,7 @@ name_object(int fd, const struct stat *st, char name[OBJECT_NAME_MAX])
 
 	for (unsigned int bit = 0; bit < IDENTITY_BITS; bit++)
 		at = stpcpy(at, (identity[bit / 64] >> bit % 64 & 1) != 0 ? "/." : "/");
-	sprintf(at, "/%d", fd);
+	snprintf(at, OBJECT_NAME_MAX - (size_t)(at - name), "/%d", fd);
 }
 
 /* Who may have written it may run code in this process. */

@@ -30,17 +30,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_CALLOUT_WORKERS_MAX 64u
-#define SL_CALLOUT_PLUGINS_MAX 256u
+#define SL_CALLOUT_WORKERS_MAX  64u
+#define SL_CALLOUT_PLUGINS_MAX  256u
 #define SL_CALLOUT_COUNTERS_MAX 16u
-#define SL_CALLOUT_REPLIES_MAX 64u   /* frames one worker may queue in one burst */
-#define SL_CALLOUT_REPLY_SIZE  1514u /* bytes */
+#define SL_CALLOUT_REPLIES_MAX  64u   /* frames one worker may queue in one burst */
+#define SL_CALLOUT_REPLY_SIZE   1514u /* bytes */
 
 struct sl_callout_registry; /* opaque */
 struct sl_plugin;           /* opaque */
 
 enum sl_plugin_state {
-	SL_PLUGIN_ABSENT,  /* a policy names it, no file has been loaded */
+	SL_PLUGIN_ABSENT, /* a policy names it, no file has been loaded */
 	SL_PLUGIN_LOADED,
 	SL_PLUGIN_REFUSED, /* the last attempt to load it, at start or by its own load function, failed */
 	SL_PLUGIN_UNLOADED
@@ -49,14 +49,14 @@ enum sl_plugin_state {
 /* What an operator sees of a plugin. Strings are borrowed until the next registry change. */
 struct sl_plugin_info {
 	const char *name;
-	const char *path;        /* "" when never loaded from a file */
-	const char *version;     /* of the plugin */
+	const char *path;    /* "" when never loaded from a file */
+	const char *version; /* of the plugin */
 	const char *description;
-	const char *fault;       /* why it was refused; "" */
+	const char *fault; /* why it was refused; "" */
 	enum sl_plugin_state state;
 	uint32_t abi_version;
-	uint32_t flags;          /* SLUICE_CALLOUT_FLAG_* */
-	uint64_t calls;          /* classify calls, all workers */
+	uint32_t flags; /* SLUICE_CALLOUT_FLAG_* */
+	uint64_t calls; /* classify calls, all workers */
 	uint64_t permits;
 	uint64_t blocks;
 	uint64_t continues;
@@ -88,8 +88,8 @@ int sl_callout_load(struct sl_callout_registry *registry, const char *path, stru
  * and remembered as a plugin in state REFUSED.  0, or IO when the directory cannot be read.
  */
 typedef void sl_callout_fault_fn(void *ctx, const struct sl_error *err);
-int sl_callout_load_dir(struct sl_callout_registry *registry, const char *dir, sl_callout_fault_fn *fault,
-	void *ctx, struct sl_error *err) SL_MUST_CHECK;
+int sl_callout_load_dir(struct sl_callout_registry *registry, const char *dir,
+	sl_callout_fault_fn *fault, void *ctx, struct sl_error *err) SL_MUST_CHECK;
 /* A plugin linked into the program (tests). Same checks. The descriptor must outlive the registry. */
 int sl_callout_register(struct sl_callout_registry *registry, const struct sluice_callout *callout,
 	struct sl_error *err) SL_MUST_CHECK;
@@ -100,8 +100,8 @@ int sl_callout_register(struct sl_callout_registry *registry, const struct sluic
  * bindings stay until notify_delete undoes them, which then no longer reaches the plugin.
  * PLUGIN_NOT_FOUND when it is not loaded.
  */
-int sl_callout_unpublish(struct sl_callout_registry *registry, const char *name, struct sl_plugin **out,
-	struct sl_error *err) SL_MUST_CHECK;
+int sl_callout_unpublish(struct sl_callout_registry *registry, const char *name,
+	struct sl_plugin **out, struct sl_error *err) SL_MUST_CHECK;
 void sl_callout_unload_finish(struct sl_callout_registry *registry, struct sl_plugin *plugin);
 
 /*
@@ -119,9 +119,11 @@ bool sl_callout_is_loaded(const struct sl_plugin *plugin);
  * not loaded nobody is told and the context is 0: then the filter is unregistered until it is bound again.
  */
 int sl_callout_notify_add(struct sl_plugin *plugin, const struct sl_filter *filter,
-	const struct sl_provider_context *provider_context, uint64_t *context, struct sl_error *err) SL_MUST_CHECK;
+	const struct sl_provider_context *provider_context, uint64_t *context,
+	struct sl_error *err) SL_MUST_CHECK;
 /* Undoes one notify_add that returned 0 and stored `context`. No worker may use the filter any more. */
-void sl_callout_notify_delete(struct sl_plugin *plugin, const struct sl_filter *filter, uint64_t context);
+void sl_callout_notify_delete(
+	struct sl_plugin *plugin, const struct sl_filter *filter, uint64_t context);
 
 /* --- Packet time. --- */
 
@@ -141,10 +143,10 @@ struct sl_callout_env {
 	uint64_t revision;            /* per burst */
 	const char *discard_reason;   /* at discard twins, else NULL */
 	uint64_t discard_filter_id;
-	struct sl_reply *replies;     /* room for SL_CALLOUT_REPLIES_MAX */
+	struct sl_reply *replies; /* room for SL_CALLOUT_REPLIES_MAX */
 	uint32_t n_replies;
 	uint32_t n_replies_refused;
-	bool is_discard;              /* at discard twins: replies are refused there */
+	bool is_discard; /* at discard twins: replies are refused there */
 };
 
 /*
