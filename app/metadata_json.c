@@ -5,7 +5,9 @@
 
 #include <inttypes.h>
 
-#define EXTENSIONS_MAX 256u /* the window holds no more headers of 8 bytes */
+#define EXTENSIONS_MAX 256u /* more than the parser follows */
+#define PROTOCOL_ICMP  1
+#define PROTOCOL_ICMP6 58
 
 static void
 add_number(struct sl_buf *buf, const char *name, const struct sl_meta *meta, enum sl_slot slot)
@@ -91,6 +93,8 @@ add_ip(struct sl_buf *buf, const struct sl_frame *frame, const struct sl_meta *m
 	add_number(buf, "ip_ttl", meta, SL_SLOT_TTL);
 	add_number(buf, "ip_dscp", meta, SL_SLOT_DSCP);
 	add_number(buf, "ip_length", meta, SL_SLOT_PACKET_LENGTH);
+	if (sl_meta_has(meta, SL_SLOT_IP_OPTIONS) && meta->ip_options != 0)
+		add_number(buf, "ip_options", meta, SL_SLOT_IP_OPTIONS);
 	if (meta->ip_version == 4 || meta->ip6_extensions & SLUICE_IP6_EXT_FRAGMENT)
 		add_fragment(buf, meta);
 	add_ip6_chain(buf, frame, meta);
@@ -123,11 +127,15 @@ add_transport(struct sl_buf *buf, const struct sl_frame *frame, const struct sl_
 static void
 add_embedded(struct sl_buf *buf, const struct sl_meta *meta)
 {
+	bool is_icmp = meta->emb_protocol == PROTOCOL_ICMP || meta->emb_protocol == PROTOCOL_ICMP6;
+
 	add_number(buf, "emb_protocol", meta, SL_SLOT_EMB_PROTOCOL);
 	if (sl_meta_has(meta, SL_SLOT_EMB_IP4_REMOTE))
 		add_ip4(buf, "emb_remote", meta->emb_ip4_remote);
 	if (sl_meta_has(meta, SL_SLOT_EMB_IP6_REMOTE))
 		add_ip6(buf, "emb_remote", meta->emb_ip6_remote);
+	if (is_icmp)
+		return;
 	add_number(buf, "emb_local_port", meta, SL_SLOT_EMB_LOCAL_PORT);
 	add_number(buf, "emb_remote_port", meta, SL_SLOT_EMB_REMOTE_PORT);
 }

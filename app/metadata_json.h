@@ -16,7 +16,7 @@
  *
  * n, direction, eth_src, eth_dst, eth_type, vlan (VIDs, outermost first), ip_version, ip_src, ip_dst,
  * ip_protocol (IPv6: the last next-header), ip_ttl, ip_dscp, ip_length (IPv4 total length; IPv6: 40
- * more than the payload length), ip_id, frag_offset (bytes), more_fragments (IPv6: with a fragment
+ * more than the payload length), ip_options (SLUICE_IP_OPTION_*, IPv4 with options only), ip_id, frag_offset (bytes), more_fragments (IPv6: with a fragment
  * header only), ip6_ext (next-header numbers), src_port, dst_port, tcp_flags (12 bits, reserved ones
  * included), icmp_type, icmp_code, payload_length; of the packet in an ICMP error emb_protocol,
  * emb_remote, emb_local_port, emb_remote_port; tunnel, malformed, refused.

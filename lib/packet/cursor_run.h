@@ -21,7 +21,7 @@ struct sl_cursor {
 	uint32_t at;            /* offset of the next header */
 	uint32_t end;           /* offset behind the current layer, on the wire */
 	uint32_t stop;          /* min(end, readable) */
-	uint32_t readable;      /* bytes that may be read: at most SL_PACKET_WINDOW */
+	uint32_t readable;      /* bytes that may be read: at most SL_PACKET_HEADERS_MAX */
 	bool is_first_fragment; /* headers may continue in later fragments */
 	bool is_jumbogram;      /* IPv6 payload length comes from a jumbo option (RFC 2675) */
 };

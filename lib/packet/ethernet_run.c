@@ -75,7 +75,8 @@ keep_tag(struct sl_meta *meta, uint16_t tci)
 		meta->vlan_tci = tci;
 		meta->vlan_vid = tci & 0xfff;
 		meta->sub_interface = tci & 0xfff;
-		meta->present |= SL_PRESENT(VLAN_TCI) | SL_PRESENT(VLAN_VID);
+		meta->present |=
+			SL_PRESENT(VLAN_TCI) | SL_PRESENT(VLAN_VID) | SL_PRESENT(SUB_INTERFACE);
 	}
 	if (meta->vlan_n < SL_META_VLANS_MAX)
 		meta->vlan_stack[meta->vlan_n] = tci;
@@ -103,6 +104,7 @@ parse_tags(struct sl_cursor *c, struct sl_meta *meta, uint16_t *type)
 		meta->l3_offset = (uint16_t)c->at;
 		meta->payload_offset = (uint16_t)c->at;
 	}
+	meta->present |= SL_PRESENT(SUB_INTERFACE);
 	return true;
 }
 

@@ -4,9 +4,9 @@
 /*
  * IPv6 (RFC 8200): fixed header, jumbograms (RFC 2675), the chain of extension headers, fragments.
  *
- * The chain is followed to its end, however long, as long as it lies in the window: a filter on the
- * protocol or the ports must not be evaded by headers in front of them.  What cannot be followed is
- * refused.
+ * The chain is followed to its end, up to 255 headers as long as they lie in the window: a filter on
+ * the protocol or the ports must not be evaded by headers in front of them.  What cannot be followed
+ * is refused.
  */
 
 #define IP6_SIZE          40u
@@ -206,14 +206,14 @@ parse_extension(struct sl_cursor *c, struct sl_meta *meta, uint8_t number, uint3
 static void
 fault_chain(const struct sl_cursor *c, struct sl_meta *meta, uint32_t n)
 {
-	if (n <= sl_cursor_left(c))
-		sl_fault(meta,
-			c->readable == SL_PACKET_WINDOW ? SL_REASON_IP6_TOO_MANY_HEADERS
-							: SL_REASON_HEADER_BEYOND_WINDOW);
-	else
+	if (n > sl_cursor_left(c))
 		sl_fault(meta,
 			c->is_first_fragment ? SL_REASON_IP6_CHAIN_SPLIT
 					     : SL_REASON_IP6_BAD_EXTENSION);
+	else if (c->readable == SL_PACKET_HEADERS_MAX)
+		sl_fault(meta, SL_REASON_IP6_TOO_MANY_HEADERS);
+	else
+		sl_fault(meta, SL_REASON_HEADER_BEYOND_WINDOW);
 }
 
 /* Passes one extension header. `*number` is its number and becomes that of what follows. */
@@ -224,6 +224,10 @@ pass_extension(struct sl_cursor *c, struct sl_meta *meta, uint8_t *number)
 	uint32_t size = EXTENSION_MIN;
 	enum step step;
 
+	if (meta->ip6_header_n == UINT8_MAX) {
+		sl_fault(meta, SL_REASON_IP6_TOO_MANY_HEADERS);
+		return STEP_STOP;
+	}
 	if (sl_cursor_has(c, size))
 		size = sl_ip6_extension_size(*number, header);
 	if (!sl_cursor_has(c, size)) {

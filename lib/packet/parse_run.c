@@ -21,7 +21,7 @@ static void
 reset(const struct sl_frame *frame, struct sl_meta *meta)
 {
 	meta->present &= SL_PRESENT_PORTS;
-	meta->present |= SL_PRESENT(L2_FLAGS) | SL_PRESENT(SUB_INTERFACE);
+	meta->present |= SL_PRESENT(L2_FLAGS);
 	meta->flags_ip = 0;
 	meta->flags_transport = 0;
 	meta->ip_options = 0;
@@ -49,6 +49,7 @@ reset(const struct sl_frame *frame, struct sl_meta *meta)
 static void
 parse_bare(struct sl_cursor *c, struct sl_meta *meta)
 {
+	meta->present |= SL_PRESENT(SUB_INTERFACE);
 	if (sl_cursor_has(c, 1) && sl_cursor_bytes(c)[0] >> 4 == 6)
 		sl_parse_ip6(c, meta);
 	else
@@ -61,7 +62,7 @@ sl_parse_any(enum sl_link_type link, const struct sl_frame *frame, struct sl_met
 	struct sl_cursor c = {
 		.bytes = frame->bytes,
 		.end = frame->length,
-		.readable = SL_MIN(frame->contiguous, SL_PACKET_WINDOW),
+		.readable = SL_MIN(frame->contiguous, SL_PACKET_HEADERS_MAX),
 	};
 
 	c.stop = SL_MIN(c.end, c.readable);

@@ -15,7 +15,7 @@
 static uint32_t
 readable(const struct sl_frame *frame)
 {
-	return SL_MIN(SL_MIN(frame->contiguous, frame->length), SL_PACKET_WINDOW);
+	return SL_MIN(SL_MIN(frame->contiguous, frame->length), SL_PACKET_HEADERS_MAX);
 }
 
 uint32_t

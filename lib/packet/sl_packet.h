@@ -14,8 +14,8 @@
  *          ports; otherwise it stops, and what was found before keeps its slot.
  * Length.  The IP length decides what belongs to a packet.  Bytes behind it are link-layer padding:
  *          never payload, never looked at.
- * Window.  Headers are looked for in the first SL_PACKET_WINDOW bytes, which the caller presents as
- *          contiguous memory; `length` may be greater than what is contiguous.
+ * Window.  Headers are looked for in the bytes that the caller presents as contiguous memory, up to
+ *          SL_PACKET_HEADERS_MAX; `length` may be greater than what is contiguous.
  * Threads. Packet time, any worker; pure functions, no state.
  */
 
@@ -24,8 +24,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SL_PACKET_WINDOW    2048u /* bytes of a packet in which all headers must lie */
-#define SL_PACKET_VLANS_MAX 8u    /* more tags are refused */
+#define SL_PACKET_WINDOW 2048u /* bytes of a packet that the caller presents at least */
+#define SL_PACKET_HEADERS_MAX \
+	4096u                  /* bytes that headers may take: the longest extension and more */
+#define SL_PACKET_VLANS_MAX 8u /* more tags are refused */
 
 enum sl_link_type {
 	SL_LINK_ETHERNET,
@@ -47,8 +49,8 @@ struct sl_frame {
  * Parses frames[i] into *metas[i], which sl_meta_setup has made ready for the frames' direction.
  * Everything but the constants of link and direction is overwritten or has its presence bit cleared.
  *
- * A frame of which less is contiguous than SL_PACKET_WINDOW asks for (a capture cut short) is parsed
- * as far as its bytes go and then refused with header_beyond_window.
+ * A frame whose headers reach beyond its contiguous bytes (a capture cut short, a packet in several
+ * buffers) is parsed as far as they go and then refused with header_beyond_window.
  */
 void sl_packet_parse(enum sl_link_type link, const struct sl_frame frames[], uint32_t n,
 	struct sl_meta *const metas[]);

@@ -55,16 +55,18 @@ sl_parse_tcp_options(const uint8_t *options, uint32_t n)
 static void
 parse_tcp_options(struct sl_cursor *c, struct sl_meta *meta, uint32_t size)
 {
-	if (c->is_first_fragment && meta->ip_version == 4 && size > sl_cursor_left(c)) {
-		end_headers(c, meta, sl_cursor_left(c));
-		return;
-	}
+	uint32_t left = sl_cursor_left(c);
+	bool is_split = c->is_first_fragment && meta->ip_version == 4 && size > left;
+
+	if (is_split)
+		size = left;
 	if (!sl_cursor_has(c, size)) {
 		sl_fault_transport(c, meta, size, SL_REASON_TCP_BAD_DATA_OFFSET);
 		return;
 	}
 	end_headers(c, meta, size);
-	if (!sl_parse_tcp_options(sl_cursor_bytes(c) + SL_TCP_SIZE, size - SL_TCP_SIZE))
+	if (!is_split &&
+		!sl_parse_tcp_options(sl_cursor_bytes(c) + SL_TCP_SIZE, size - SL_TCP_SIZE))
 		sl_fault(meta, SL_REASON_TCP_BAD_OPTION);
 }
 
