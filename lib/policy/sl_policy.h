@@ -13,7 +13,7 @@
  * filters (TOO_MANY_FILTERS), 65,536 of every other type (TOO_LARGE).
  *
  * Cost. Cloning is constant: a clone shares the lists as well, and the first change of a type
- * copies that type's list (4 ms for 100,000 objects).  Finding, adding and replacing are constant,
+ * copies that type's list (5 ms for 100,000 objects).  Finding, adding and replacing are constant,
  * removing moves the pointers behind the object (50 us among 100,000); sl_policy_remove_if is for
  * many.
  *
