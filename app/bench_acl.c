@@ -43,14 +43,16 @@ describe(struct rte_acl_config *config, bool is_v6)
 	n++;
 	for (uint32_t side = 0; side < 2; side++) {
 		for (uint32_t word = 0; word < words; word++, n++)
-			config->defs[n] = (struct rte_acl_field_def){RTE_ACL_FIELD_TYPE_MASK, 4, (uint8_t)n, (uint8_t)n,
+			config->defs[n] = (struct rte_acl_field_def){RTE_ACL_FIELD_TYPE_MASK, 4,
+				(uint8_t)n, (uint8_t)n,
 				(uint32_t)(side == 0 ? offsetof(struct bench_acl_key, src)
 						     : offsetof(struct bench_acl_key, dst)) +
 					4 * word};
 	}
 	for (uint32_t port = 0; port < 2; port++)
-		config->defs[n + port] = (struct rte_acl_field_def){RTE_ACL_FIELD_TYPE_RANGE, 2, (uint8_t)(n + port),
-			(uint8_t)(1 + 2 * words), (uint32_t)offsetof(struct bench_acl_key, ports) + 2 * port};
+		config->defs[n + port] = (struct rte_acl_field_def){RTE_ACL_FIELD_TYPE_RANGE, 2,
+			(uint8_t)(n + port), (uint8_t)(1 + 2 * words),
+			(uint32_t)offsetof(struct bench_acl_key, ports) + 2 * port};
 	return n + 2;
 }
 
@@ -61,8 +63,8 @@ set_address(struct rte_acl_field *fields, uint32_t words, const uint8_t address[
 		const uint8_t *at = address + 4 * word;
 		uint32_t left = len > 32 * word ? len - 32 * word : 0;
 
-		fields[word].value.u32 =
-			(uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+		fields[word].value.u32 = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+			(uint32_t)at[2] << 8 | at[3];
 		fields[word].mask_range.u32 = left > 32 ? 32 : left;
 	}
 }
@@ -136,9 +138,11 @@ heap_bytes(void)
 }
 
 static int
-build(const struct bench_rules *rules, const struct bench_trace *trace, void **state, struct sl_error *err)
+build(const struct bench_rules *rules, const struct bench_trace *trace, void **state,
+	struct sl_error *err)
 {
-	struct rte_acl_param param = {.name = "bench", .socket_id = -1, .max_rule_num = (uint32_t)rules->n};
+	struct rte_acl_param param = {
+		.name = "bench", .socket_id = -1, .max_rule_num = (uint32_t)rules->n};
 	struct rte_acl_config config = {.num_categories = 1};
 	struct acl *acl = calloc(1, sizeof(*acl));
 	size_t before = heap_bytes();
@@ -159,7 +163,8 @@ build(const struct bench_rules *rules, const struct bench_trace *trace, void **s
 		rc = rte_acl_build(acl->ctx, &config);
 	if (rc != 0) {
 		release(acl);
-		return sl_error_set(err, SL_ERR_NO_MEMORY, "rte_acl", "cannot build: %s", strerror(-rc));
+		return sl_error_set(
+			err, SL_ERR_NO_MEMORY, "rte_acl", "cannot build: %s", strerror(-rc));
 	}
 	acl->memory = heap_bytes() - before;
 	*state = acl;

@@ -21,11 +21,11 @@
  * ratios of each round.
  */
 
-#define REPEAT_MAX   101
-#define ENGINES_MAX  8
-#define SLICE_NS     UINT64_C(15000000)   /* one slice of one engine */
-#define ROUND_NS     UINT64_C(150000000)  /* what an engine gets a round */
-#define CLOCK_EVERY  16                   /* bursts between looks at the clock */
+#define REPEAT_MAX  101
+#define ENGINES_MAX 8
+#define SLICE_NS    UINT64_C(15000000)  /* one slice of one engine */
+#define ROUND_NS    UINT64_C(150000000) /* what an engine gets a round */
+#define CLOCK_EVERY 16                  /* bursts between looks at the clock */
 
 static const struct bench_engine_ops *const all_engines[] = {
 	&bench_engine_sluice,
@@ -191,11 +191,12 @@ entry_json(const struct run *run, const struct entry *entry)
 	if (entry->state == NULL)
 		return json_pack("{s:s, s:s}", "name", entry->ops->name, "error", entry->fault);
 	rate = bench_median(entry->rates, run->repeat);
-	json = json_pack("{s:s, s:f, s:f, s:f, s:I}", "name", entry->ops->name, "mlookups_per_s", rate / 1e6,
-		"ns_per_lookup", 1e9 / rate, "build_s", entry->build_s, "memory_bytes",
+	json = json_pack("{s:s, s:f, s:f, s:f, s:I}", "name", entry->ops->name, "mlookups_per_s",
+		rate / 1e6, "ns_per_lookup", 1e9 / rate, "build_s", entry->build_s, "memory_bytes",
 		(json_int_t)entry->ops->memory(entry->state));
 	if (run->verify)
-		json_object_set_new(json, "mismatches", json_integer((json_int_t)entry->mismatches));
+		json_object_set_new(
+			json, "mismatches", json_integer((json_int_t)entry->mismatches));
 	ratio = ratio_to_acl(run, entry);
 	if (ratio > 0)
 		json_object_set_new(json, "ratio_to_rte_acl", json_real(ratio));
@@ -209,10 +210,10 @@ report(const struct run *run)
 	json_t *json;
 	int rc;
 
-	printf("%zu rules, %zu headers, bursts of %u, median of %u rounds\n", run->rules.n, run->trace.n, run->burst,
-		run->repeat);
-	printf("%-10s %12s %10s %10s %12s %10s %8s\n", "engine", "Mlookups/s", "ns/lookup", "build s", "bytes",
-		"mismatch", "ratio");
+	printf("%zu rules, %zu headers, bursts of %u, median of %u rounds\n", run->rules.n,
+		run->trace.n, run->burst, run->repeat);
+	printf("%-10s %12s %10s %10s %12s %10s %8s\n", "engine", "Mlookups/s", "ns/lookup",
+		"build s", "bytes", "mismatch", "ratio");
 	for (size_t e = 0; e < run->n_entries; e++) {
 		const struct entry *entry = &run->entries[e];
 		double rate;
@@ -223,16 +224,16 @@ report(const struct run *run)
 			continue;
 		}
 		rate = bench_median(entry->rates, run->repeat);
-		printf("%-10s %12.3f %10.1f %10.3f %12zu ", entry->ops->name, rate / 1e6, 1e9 / rate, entry->build_s,
-			entry->ops->memory(entry->state));
+		printf("%-10s %12.3f %10.1f %10.3f %12zu ", entry->ops->name, rate / 1e6,
+			1e9 / rate, entry->build_s, entry->ops->memory(entry->state));
 		if (run->verify)
 			printf("%10llu ", (unsigned long long)entry->mismatches);
 		else
 			printf("%10s ", "-");
 		printf("%8.2f\n", ratio_to_acl(run, entry));
 	}
-	json = json_pack("{s:I, s:I, s:i, s:o}", "rules", (json_int_t)run->rules.n, "headers", (json_int_t)run->trace.n,
-		"burst", (int)run->burst, "engines", engines);
+	json = json_pack("{s:I, s:I, s:i, s:o}", "rules", (json_int_t)run->rules.n, "headers",
+		(json_int_t)run->trace.n, "burst", (int)run->burst, "engines", engines);
 	rc = bench_write_json(run->json_path, json);
 	json_decref(json);
 	return rc;
@@ -245,13 +246,17 @@ choose_engines(struct run *run, const char *names)
 	char *save = NULL;
 
 	snprintf(copy, sizeof(copy), "%s", names);
-	for (char *name = strtok_r(copy, ",", &save); name != NULL; name = strtok_r(NULL, ",", &save)) {
+	for (char *name = strtok_r(copy, ",", &save); name != NULL;
+		name = strtok_r(NULL, ",", &save)) {
 		size_t i = 0;
 
 		while (i < SL_ARRAY_LEN(all_engines) && strcmp(all_engines[i]->name, name) != 0)
 			i++;
 		if (i == SL_ARRAY_LEN(all_engines) || run->n_entries == ENGINES_MAX) {
-			fprintf(stderr, "sluice-bench: --engines: \"%s\"; allowed: sluice, rte_acl, linear\n", name);
+			fprintf(stderr,
+				"sluice-bench: --engines: \"%s\"; allowed: sluice, rte_acl, "
+				"linear\n",
+				name);
 			return 2;
 		}
 		run->entries[run->n_entries++].ops = all_engines[i];
@@ -284,7 +289,8 @@ options(struct run *run, int argc, char **argv)
 			run->trace_path = optarg;
 		else if (option == 'e')
 			engines = optarg;
-		else if (option == 'b' && bench_number("--burst", optarg, 1, BENCH_BURST_MAX, &burst))
+		else if (option == 'b' &&
+			bench_number("--burst", optarg, 1, BENCH_BURST_MAX, &burst))
 			run->burst = (uint32_t)burst;
 		else if (option == 'n' && bench_number("--repeat", optarg, 1, REPEAT_MAX, &repeat))
 			run->repeat = (uint32_t)repeat;
@@ -298,7 +304,9 @@ options(struct run *run, int argc, char **argv)
 	run->burst = (uint32_t)burst;
 	run->repeat = (uint32_t)repeat;
 	if (run->rules_path == NULL || run->trace_path == NULL || optind != argc) {
-		fprintf(stderr, "sluice-bench classify: --rules FILE and --trace FILE are needed, and nothing else\n");
+		fprintf(stderr,
+			"sluice-bench classify: --rules FILE and --trace FILE are needed, and "
+			"nothing else\n");
 		return 2;
 	}
 	return choose_engines(run, engines);
@@ -308,8 +316,9 @@ options(struct run *run, int argc, char **argv)
 static int
 start_eal(const struct run *run)
 {
-	static const char *const args[] = {"sluice-bench", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"8192", "-l", "0", "--log-level=error", "--force-max-simd-bitwidth=512"};
+	static const char *const args[] = {"sluice-bench", "--no-huge", "--no-shconf", "--no-pci",
+		"--no-telemetry", "-m", "8192", "-l", "0", "--log-level=error",
+		"--force-max-simd-bitwidth=512"};
 	char *argv[SL_ARRAY_LEN(args) + 1] = {0};
 
 	for (size_t i = 0; i < SL_ARRAY_LEN(args); i++)
@@ -318,7 +327,8 @@ start_eal(const struct run *run)
 		if (run->entries[e].ops != &bench_engine_acl)
 			continue;
 		if (rte_eal_init(SL_ARRAY_LEN(args), argv) < 0) {
-			fprintf(stderr, "sluice-bench: cannot start EAL with 8,192 MB for rte_acl\n");
+			fprintf(stderr,
+				"sluice-bench: cannot start EAL with 8,192 MB for rte_acl\n");
 			return 1;
 		}
 		break;
@@ -365,7 +375,8 @@ bench_classify(int argc, char **argv)
 	rc = options(run, argc, argv);
 	if (rc == 0 &&
 		(bench_rules_load(run->rules_path, &run->rules, &err) != 0 ||
-			bench_trace_load(run->trace_path, run->rules.is_v6, &run->trace, &err) != 0)) {
+			bench_trace_load(run->trace_path, run->rules.is_v6, &run->trace, &err) !=
+				0)) {
 		fprintf(stderr, "sluice-bench: %s: %s\n", err.where, err.text);
 		rc = 2;
 	}

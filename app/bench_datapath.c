@@ -87,9 +87,10 @@ exec_testpmd(const struct run *run, const char *mode, int output)
 	snprintf(prefix, sizeof(prefix), "--file-prefix=bench%d", (int)getpid());
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
-	execlp(run->testpmd, run->testpmd, "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "512", "-l",
-		"0,1", prefix, device, "--vdev=net_null0,no-rx=1", "--", "--nb-cores=1", mode_arg, "--no-flush-rx",
-		"--stats-period=1", "--total-num-mbufs=65536", (char *)NULL);
+	execlp(run->testpmd, run->testpmd, "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"-m", "512", "-l", "0,1", prefix, device, "--vdev=net_null0,no-rx=1", "--",
+		"--nb-cores=1", mode_arg, "--no-flush-rx", "--stats-period=1",
+		"--total-num-mbufs=65536", (char *)NULL);
 	_exit(127);
 }
 
@@ -134,7 +135,9 @@ compile_set(struct set *set, struct sl_snapshot **out, struct sl_error *err)
 	if (set->path[0] != '\0')
 		rc = bench_rules_load(set->path, &rules, err);
 	if (rc == 0)
-		rc = bench_policy_make(&rules, set->limit > 0 && set->limit < rules.n ? set->limit : rules.n, &policy, err);
+		rc = bench_policy_make(&rules,
+			set->limit > 0 && set->limit < rules.n ? set->limit : rules.n, &policy,
+			err);
 	if (rc == 0)
 		rc = bench_policy_compile_policy(policy, 1, NULL, out, err);
 	if (rc == 0)
@@ -206,7 +209,8 @@ measure_appliance(struct run *run, int output)
 	struct sl_error err = {0};
 	int rc;
 
-	snprintf(link.outside, sizeof(link.outside), "vdev:net_pcap0,rx_pcap=%s,infinite_rx=1", run->pcap);
+	snprintf(link.outside, sizeof(link.outside), "vdev:net_pcap0,rx_pcap=%s,infinite_rx=1",
+		run->pcap);
 	rc = sl_datapath_new(&config, &datapath, &err);
 	if (rc == 0)
 		rc = measure_sets(run, datapath, output, &err);
@@ -233,7 +237,8 @@ run_appliance(struct run *run, uint32_t round)
 		_exit(measure_appliance(run, ends[1]));
 	}
 	close(ends[1]);
-	while (child > 0 && n < run->n_sets && read(ends[0], &sample, sizeof(sample)) == sizeof(sample)) {
+	while (child > 0 && n < run->n_sets &&
+		read(ends[0], &sample, sizeof(sample)) == sizeof(sample)) {
 		run->sets[n].rates[round] = sample.rate;
 		run->sets[n++].n_filters = sample.n_filters;
 	}
@@ -262,8 +267,8 @@ row(const struct run *run, const char *label, size_t n_filters, const double rat
 	double ratio = median_ratio(run, rates);
 
 	printf("%-32s %10zu %10.2f %10.2f\n", label, n_filters, mpps, ratio);
-	return json_pack("{s:s, s:I, s:f, s:f}", "name", label, "filters", (json_int_t)n_filters, "mpps", mpps,
-		"ratio_to_macswap", ratio);
+	return json_pack("{s:s, s:I, s:f, s:f}", "name", label, "filters", (json_int_t)n_filters,
+		"mpps", mpps, "ratio_to_macswap", ratio);
 }
 
 static int
@@ -277,9 +282,10 @@ report(const struct run *run)
 	json_array_append_new(rows, row(run, "testpmd io", 0, run->io));
 	json_array_append_new(rows, row(run, "testpmd macswap", 0, run->macswap));
 	for (size_t i = 0; i < run->n_sets; i++)
-		json_array_append_new(rows, row(run, run->sets[i].label, run->sets[i].n_filters, run->sets[i].rates));
-	json = json_pack("{s:s, s:i, s:i, s:o}", "pcap", run->pcap, "seconds", (int)run->seconds, "rounds",
-		(int)run->repeat, "results", rows);
+		json_array_append_new(rows,
+			row(run, run->sets[i].label, run->sets[i].n_filters, run->sets[i].rates));
+	json = json_pack("{s:s, s:i, s:i, s:o}", "pcap", run->pcap, "seconds", (int)run->seconds,
+		"rounds", (int)run->repeat, "results", rows);
 	rc = bench_write_json(run->json_path, json);
 	json_decref(json);
 	return rc;
@@ -297,14 +303,16 @@ add_set(struct run *run, const char *text)
 	uint64_t limit = 0;
 	size_t len = strlen(text);
 
-	if (colon != NULL && colon[1] >= '0' && colon[1] <= '9' && strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
+	if (colon != NULL && colon[1] >= '0' && colon[1] <= '9' &&
+		strspn(colon + 1, "0123456789") == strlen(colon + 1)) {
 		if (!bench_number("--filters", colon + 1, 1, 4000000, &limit))
 			return false;
 		len = (size_t)(colon - text);
 	}
 	if (run->n_sets == SETS_MAX || len >= sizeof(set->path)) {
-		fprintf(stderr, "sluice-bench: --filters: at most %d sets, paths shorter than %zu\n", SETS_MAX - 1,
-			sizeof(set->path));
+		fprintf(stderr,
+			"sluice-bench: --filters: at most %d sets, paths shorter than %zu\n",
+			SETS_MAX - 1, sizeof(set->path));
 		return false;
 	}
 	memcpy(set->path, text, len);
@@ -378,7 +386,8 @@ bench_datapath(int argc, char **argv)
 		run->io[round] = run_testpmd(run, "io");
 		run->macswap[round] = run_testpmd(run, "macswap");
 		if (run->macswap[round] <= 0)
-			fprintf(stderr, "sluice-bench: %s did not run; ratios are 0\n", run->testpmd);
+			fprintf(stderr, "sluice-bench: %s did not run; ratios are 0\n",
+				run->testpmd);
 		rc = run_appliance(run, round);
 	}
 	if (rc == 0)

@@ -38,7 +38,8 @@ mask_of(uint8_t len, uint64_t mask[2])
 }
 
 static int
-build(const struct bench_rules *rules, const struct bench_trace *trace, void **state, struct sl_error *err)
+build(const struct bench_rules *rules, const struct bench_trace *trace, void **state,
+	struct sl_error *err)
 {
 	struct linear *linear = calloc(1, sizeof(*linear));
 
@@ -68,11 +69,13 @@ build(const struct bench_rules *rules, const struct bench_trace *trace, void **s
 }
 
 static bool
-matches(const struct linear_rule *r, const uint64_t src[2], const uint64_t dst[2], const struct bench_header *h)
+matches(const struct linear_rule *r, const uint64_t src[2], const uint64_t dst[2],
+	const struct bench_header *h)
 {
 	return (src[0] & r->src_mask[0]) == r->src[0] && (dst[0] & r->dst_mask[0]) == r->dst[0] &&
-		h->dst_port >= r->dst_port[0] && h->dst_port <= r->dst_port[1] && h->src_port >= r->src_port[0] &&
-		h->src_port <= r->src_port[1] && (h->protocol & r->protocol_mask) == r->protocol &&
+		h->dst_port >= r->dst_port[0] && h->dst_port <= r->dst_port[1] &&
+		h->src_port >= r->src_port[0] && h->src_port <= r->src_port[1] &&
+		(h->protocol & r->protocol_mask) == r->protocol &&
 		(src[1] & r->src_mask[1]) == r->src[1] && (dst[1] & r->dst_mask[1]) == r->dst[1];
 }
 

@@ -9,11 +9,13 @@
 const struct sl_layer *
 bench_policy_layer(const struct bench_rules *rules)
 {
-	return sl_layer_by_id(rules->is_v6 ? SLUICE_LAYER_INBOUND_TRANSPORT_V6 : SLUICE_LAYER_INBOUND_TRANSPORT_V4);
+	return sl_layer_by_id(rules->is_v6 ? SLUICE_LAYER_INBOUND_TRANSPORT_V6
+					   : SLUICE_LAYER_INBOUND_TRANSPORT_V4);
 }
 
 static void
-set_address(struct sl_condition *condition, enum sluice_field field, bool is_v6, const uint8_t address[16], uint8_t len)
+set_address(struct sl_condition *condition, enum sluice_field field, bool is_v6,
+	const uint8_t address[16], uint8_t len)
 {
 	condition->field = field;
 	condition->match = SL_MATCH_EQUAL;
@@ -23,8 +25,8 @@ set_address(struct sl_condition *condition, enum sluice_field field, bool is_v6,
 		condition->value.prefix_len = len;
 	} else {
 		condition->value.type = SLUICE_TYPE_V4_ADDR_MASK;
-		condition->value.low.number = (uint32_t)address[0] << 24 | (uint32_t)address[1] << 16 |
-			(uint32_t)address[2] << 8 | address[3];
+		condition->value.low.number = (uint32_t)address[0] << 24 |
+			(uint32_t)address[1] << 16 | (uint32_t)address[2] << 8 | address[3];
 		condition->value.high.number = len == 0 ? 0 : (uint32_t)(UINT32_MAX << (32 - len));
 	}
 }
@@ -87,7 +89,8 @@ add_object(struct sl_policy *policy, struct sl_object *object, struct sl_error *
 	if (sl_object_finish(object, "", &problems))
 		rc = sl_policy_add(policy, object, err);
 	else
-		rc = sl_error_set(err, problems.list[0].code, problems.list[0].pointer, "%s", problems.list[0].detail);
+		rc = sl_error_set(err, problems.list[0].code, problems.list[0].pointer, "%s",
+			problems.list[0].detail);
 	sl_problems_fini(&problems);
 	if (rc != 0)
 		sl_object_put(object);
@@ -124,7 +127,8 @@ add_rule(struct sl_policy *policy, const struct bench_rules *rules, size_t i, st
 	filter->weight = rules->n - i;
 	filter->action = i % 2 == 0 ? SLUICE_ACTION_BLOCK : SLUICE_ACTION_PERMIT;
 	filter->conditions = calloc(5, sizeof(*filter->conditions));
-	if (object->key == NULL || object->name == NULL || filter->sublayer == NULL || filter->conditions == NULL) {
+	if (object->key == NULL || object->name == NULL || filter->sublayer == NULL ||
+		filter->conditions == NULL) {
 		sl_object_put(object);
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
 	}
@@ -133,7 +137,8 @@ add_rule(struct sl_policy *policy, const struct bench_rules *rules, size_t i, st
 }
 
 int
-bench_policy_make(const struct bench_rules *rules, size_t n, struct sl_policy **out, struct sl_error *err)
+bench_policy_make(
+	const struct bench_rules *rules, size_t n, struct sl_policy **out, struct sl_error *err)
 {
 	struct sl_policy *policy = sl_policy_new();
 	int rc;
@@ -152,7 +157,8 @@ bench_policy_make(const struct bench_rules *rules, size_t n, struct sl_policy **
 }
 
 static int
-bind_filter(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding, struct sl_error *err)
+bind_filter(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
+	struct sl_error *err)
 {
 	uint32_t *next = ctx;
 
@@ -163,8 +169,8 @@ bind_filter(void *ctx, const struct sl_filter *filter, struct sl_filter_binding 
 }
 
 int
-bench_policy_compile_policy(const struct sl_policy *policy, uint64_t revision, const struct sl_snapshot *previous,
-	struct sl_snapshot **out, struct sl_error *err)
+bench_policy_compile_policy(const struct sl_policy *policy, uint64_t revision,
+	const struct sl_snapshot *previous, struct sl_snapshot **out, struct sl_error *err)
 {
 	uint32_t next = 0;
 	struct sl_compile_host host = {.bind = bind_filter, .ctx = &next};
@@ -173,7 +179,8 @@ bench_policy_compile_policy(const struct sl_policy *policy, uint64_t revision, c
 }
 
 int
-bench_policy_compile(const struct bench_rules *rules, struct sl_snapshot **out, struct sl_error *err)
+bench_policy_compile(
+	const struct bench_rules *rules, struct sl_snapshot **out, struct sl_error *err)
 {
 	struct sl_policy *policy = NULL;
 	int rc = bench_policy_make(rules, rules->n, &policy, err);

@@ -56,7 +56,7 @@ static void
 clear_tail(uint8_t address[16], uint8_t len)
 {
 	for (unsigned int bit = len; bit < 128; bit++)
-		address[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+		address[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
 }
 
 static bool
@@ -87,13 +87,14 @@ parse_rule(const char *text, bool is_v6, struct bench_rule *rule)
 	unsigned int protocol;
 	unsigned int mask;
 
-	if (sscanf(text, "@%63s %63s %u : %u %u : %u %x/%x", src, dst, &ports[0], &ports[1], &ports[2], &ports[3],
-		    &protocol, &mask) != 8)
+	if (sscanf(text, "@%63s %63s %u : %u %u : %u %x/%x", src, dst, &ports[0], &ports[1],
+		    &ports[2], &ports[3], &protocol, &mask) != 8)
 		return false;
 	for (int i = 0; i < 4; i++)
 		if (ports[i] > 65535)
 			return false;
-	if (ports[0] > ports[1] || ports[2] > ports[3] || protocol > 255 || (mask != 0 && mask != 0xff))
+	if (ports[0] > ports[1] || ports[2] > ports[3] || protocol > 255 ||
+		(mask != 0 && mask != 0xff))
 		return false;
 	rule->has_protocol = mask == 0xff;
 	rule->protocol = (uint8_t)protocol;
@@ -101,7 +102,8 @@ parse_rule(const char *text, bool is_v6, struct bench_rule *rule)
 		rule->src_port[i] = (uint16_t)ports[i];
 		rule->dst_port[i] = (uint16_t)ports[2 + i];
 	}
-	return parse_prefix(src, is_v6, rule->src, &rule->src_len) && parse_prefix(dst, is_v6, rule->dst, &rule->dst_len);
+	return parse_prefix(src, is_v6, rule->src, &rule->src_len) &&
+		parse_prefix(dst, is_v6, rule->dst, &rule->dst_len);
 }
 
 /* Makes room for one more element. */
@@ -135,10 +137,13 @@ bench_rules_load(const char *path, struct bench_rules *rules, struct sl_error *e
 		if (rules->n == 0)
 			rules->is_v6 = memchr(lines.text, ':', strcspn(lines.text, "/")) != NULL;
 		if (!grow(&list, rules->n, &size, sizeof(*rules->list)))
-			rc = sl_error_set(err, SL_ERR_NO_MEMORY, path, "not enough memory for the rules");
-		else if (!parse_rule(lines.text, rules->is_v6, (struct bench_rule *)list + rules->n))
+			rc = sl_error_set(
+				err, SL_ERR_NO_MEMORY, path, "not enough memory for the rules");
+		else if (!parse_rule(
+				 lines.text, rules->is_v6, (struct bench_rule *)list + rules->n))
 			rc = line_fault(&lines, err,
-				"a ClassBench rule: @SRC/LEN DST/LEN LOW : HIGH LOW : HIGH PROTOCOL/MASK ...");
+				"a ClassBench rule: @SRC/LEN DST/LEN LOW : HIGH LOW : HIGH "
+				"PROTOCOL/MASK ...");
 		else
 			rules->n++;
 	}
@@ -158,36 +163,70 @@ bench_rules_fini(struct bench_rules *rules)
 	memset(rules, 0, sizeof(*rules));
 }
 
-/* A decimal number of up to 128 bits to bytes, network order. */
+/* A decimal number that fits `n_bytes` (at most 8) to bytes, network order. */
 static bool
 parse_decimal(const char **at, uint8_t *bytes, size_t n_bytes)
 {
-	unsigned __int128 number = 0;
 	const char *text = *at + strspn(*at, " \t");
-	size_t digits = strspn(text, "0123456789");
+	char *end;
+	uint64_t number;
 
-	if (digits == 0 || digits > 39)
-		return false;
-	for (size_t i = 0; i < digits; i++)
-		number = number * 10 + (unsigned int)(text[i] - '0');
-	if (n_bytes < 16 && number >> (8 * n_bytes) != 0)
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (end == text || *text == '-' || errno != 0 ||
+		(n_bytes < 8 && number >> (8 * n_bytes) != 0))
 		return false;
 	for (size_t i = 0; i < n_bytes; i++)
 		bytes[i] = (uint8_t)(number >> (8 * (n_bytes - 1 - i)));
-	*at = text + digits;
+	*at = end;
 	return true;
+}
+
+/*
+ * An IPv6 address of a trace: either as usual, with colons, or as the generator of IPv6 traces writes it,
+ * the high 64 bits in decimal and right behind them the low 64 bits in exactly 20 decimal digits.
+ */
+static bool
+parse_address_v6(const char **at, uint8_t address[16])
+{
+	const char *text = *at + strspn(*at, " \t");
+	size_t len = strcspn(text, " \t\r\n");
+	char copy[64];
+	const char *half = copy;
+	char low[21];
+
+	if (len == 0 || len >= sizeof(copy))
+		return false;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	*at = text + len;
+	if (strchr(copy, ':') != NULL)
+		return sl_addr_parse_v6(copy, address) == 0;
+	if (len <= 20 || strspn(copy, "0123456789") != len)
+		return false;
+	memcpy(low, copy + len - 20, sizeof(low));
+	copy[len - 20] = '\0';
+	if (!parse_decimal(&half, address, 8))
+		return false;
+	half = low;
+	return parse_decimal(&half, address + 8, 8);
+}
+
+static bool
+parse_address(const char **at, bool is_v6, uint8_t address[16])
+{
+	return is_v6 ? parse_address_v6(at, address) : parse_decimal(at, address, 4);
 }
 
 static bool
 parse_header(const char *text, bool is_v6, struct bench_header *header)
 {
-	size_t width = is_v6 ? 16 : 4;
 	uint8_t port[2][2];
 
 	memset(header, 0, sizeof(*header));
-	if (!parse_decimal(&text, header->src, width) || !parse_decimal(&text, header->dst, width) ||
-		!parse_decimal(&text, port[0], 2) || !parse_decimal(&text, port[1], 2) ||
-		!parse_decimal(&text, &header->protocol, 1))
+	if (!parse_address(&text, is_v6, header->src) ||
+		!parse_address(&text, is_v6, header->dst) || !parse_decimal(&text, port[0], 2) ||
+		!parse_decimal(&text, port[1], 2) || !parse_decimal(&text, &header->protocol, 1))
 		return false;
 	header->src_port = (uint16_t)(port[0][0] << 8 | port[0][1]);
 	header->dst_port = (uint16_t)(port[1][0] << 8 | port[1][1]);
@@ -207,9 +246,11 @@ bench_trace_load(const char *path, bool is_v6, struct bench_trace *trace, struct
 		return rc;
 	while (rc == 0 && lines_next(&lines)) {
 		if (!grow(&list, trace->n, &size, sizeof(*trace->list)))
-			rc = sl_error_set(err, SL_ERR_NO_MEMORY, path, "not enough memory for the trace");
+			rc = sl_error_set(
+				err, SL_ERR_NO_MEMORY, path, "not enough memory for the trace");
 		else if (!parse_header(lines.text, is_v6, (struct bench_header *)list + trace->n))
-			rc = line_fault(&lines, err, "a ClassBench header: SRC DST SPORT DPORT PROTOCOL ...");
+			rc = line_fault(&lines, err,
+				"a ClassBench header: SRC DST SPORT DPORT PROTOCOL ...");
 		else
 			trace->n++;
 	}

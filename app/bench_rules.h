@@ -12,7 +12,8 @@
 
 /* One rule; the first of a set is the most important. */
 struct bench_rule {
-	uint8_t src[16]; /* IPv4: the first four bytes; network order, bits beyond the length zero */
+	uint8_t src
+		[16]; /* IPv4: the first four bytes; network order, bits beyond the length zero */
 	uint8_t dst[16];
 	uint8_t src_len; /* prefix lengths */
 	uint8_t dst_len;
@@ -42,9 +43,11 @@ struct bench_trace {
 };
 
 /* 0, or a negative errno with `err` naming file and line. The caller frees with the fini function. */
-int bench_rules_load(const char *path, struct bench_rules *rules, struct sl_error *err) SL_MUST_CHECK;
+int
+bench_rules_load(const char *path, struct bench_rules *rules, struct sl_error *err) SL_MUST_CHECK;
 void bench_rules_fini(struct bench_rules *rules);
-int bench_trace_load(const char *path, bool is_v6, struct bench_trace *trace, struct sl_error *err) SL_MUST_CHECK;
+int bench_trace_load(const char *path, bool is_v6, struct bench_trace *trace,
+	struct sl_error *err) SL_MUST_CHECK;
 void bench_trace_fini(struct bench_trace *trace);
 
 #endif

@@ -43,8 +43,9 @@ fill_meta(struct sl_meta *meta, const struct bench_header *header, bool is_v6)
 	meta->dst_port = header->dst_port;
 	meta->local_port = header->dst_port;
 	meta->remote_port = header->src_port;
-	meta->present |= SL_PRESENT_PORTS | SL_PRESENT(PROTOCOL) | SL_PRESENT(SRC_PORT) | SL_PRESENT(DST_PORT) |
-		SL_PRESENT(LOCAL_PORT) | SL_PRESENT(REMOTE_PORT) | SL_PRESENT(FLAGS_TRANSPORT);
+	meta->present |= SL_PRESENT_PORTS | SL_PRESENT(PROTOCOL) | SL_PRESENT(SRC_PORT) |
+		SL_PRESENT(DST_PORT) | SL_PRESENT(LOCAL_PORT) | SL_PRESENT(REMOTE_PORT) |
+		SL_PRESENT(FLAGS_TRANSPORT);
 }
 
 static void
@@ -62,7 +63,8 @@ release(void *state)
 }
 
 static int
-build(const struct bench_rules *rules, const struct bench_trace *trace, void **state, struct sl_error *err)
+build(const struct bench_rules *rules, const struct bench_trace *trace, void **state,
+	struct sl_error *err)
 {
 	struct sluice *sluice = calloc(1, sizeof(*sluice));
 	struct sl_meta_ports ports = {0};
@@ -72,7 +74,8 @@ build(const struct bench_rules *rules, const struct bench_trace *trace, void **s
 		sluice->metas = aligned_alloc(SL_CACHE_LINE, trace->n * sizeof(*sluice->metas));
 		sluice->pointers = calloc(trace->n, sizeof(*sluice->pointers));
 	}
-	if (sluice == NULL || sluice->metas == NULL || sluice->pointers == NULL || sl_matches_init(&sluice->matches) != 0)
+	if (sluice == NULL || sluice->metas == NULL || sluice->pointers == NULL ||
+		sl_matches_init(&sluice->matches) != 0)
 		rc = sl_error_set(err, SL_ERR_NO_MEMORY, "sluice", "not enough memory");
 	if (rc == 0)
 		rc = bench_policy_compile(rules, &sluice->snapshot, err);

@@ -12,13 +12,17 @@
 static const char usage[] =
 	"usage: sluice-bench COMMAND [OPTIONS]\n"
 	"\n"
-	"  classify --rules RULES --trace TRACE [--engines sluice,rte_acl,linear] [--burst 32] [--repeat 5]\n"
+	"  classify --rules RULES --trace TRACE [--engines sluice,rte_acl,linear] [--burst 32] "
+	"[--repeat 5]\n"
 	"           [--verify] [--json FILE]\n"
-	"      Lookups a second of classifiers side by side on a ClassBench filter set and header trace\n"
-	"      (plain or gzip, IPv4 or IPv6).  --verify compares every answer with the plain scan.\n"
+	"      Lookups a second of classifiers side by side on a ClassBench filter set and header "
+	"trace\n"
+	"      (plain or gzip, IPv4 or IPv6).  --verify compares every answer with the plain "
+	"scan.\n"
 	"\n"
 	"  datapath --pcap FILE [--filters RULES]... [--seconds 3] [--repeat 3] [--json FILE]\n"
-	"      Packets a second of one worker, reading FILE over and over, beside testpmd in the same run.\n"
+	"      Packets a second of one worker, reading FILE over and over, beside testpmd in the "
+	"same run.\n"
 	"\n"
 	"Exit status: 0 done, 1 failed or answers differ, 2 usage or bad input.\n";
 
@@ -27,7 +31,8 @@ bench_progress(const char *what, size_t done, size_t total)
 {
 	if (!isatty(STDERR_FILENO))
 		return;
-	fprintf(stderr, "\r%s %zu %%%s", what, total > 0 ? done * 100 / total : 100, done == total ? "\n" : "");
+	fprintf(stderr, "\r%s %zu %%%s", what, total > 0 ? done * 100 / total : 100,
+		done == total ? "\n" : "");
 }
 
 bool
@@ -37,10 +42,11 @@ bench_number(const char *option, const char *text, uint64_t min, uint64_t max, u
 
 	errno = 0;
 	*out = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *out >= min && *out <= max)
+	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *out >= min &&
+		*out <= max)
 		return true;
-	fprintf(stderr, "sluice-bench: %s: \"%s\"; allowed: an integer from %llu to %llu\n", option, text,
-		(unsigned long long)min, (unsigned long long)max);
+	fprintf(stderr, "sluice-bench: %s: \"%s\"; allowed: an integer from %llu to %llu\n", option,
+		text, (unsigned long long)min, (unsigned long long)max);
 	return false;
 }
 
