@@ -78,24 +78,24 @@ struct sluice_value {
 #define SLUICE_METADATA_VLAN_STACK                  0x04000000u
 
 struct sluice_metadata {
-	uint64_t valid;                      /* SLUICE_METADATA_*; test the bit before reading a member */
+	uint64_t valid; /* SLUICE_METADATA_*; test the bit before reading a member */
 	uint64_t flow_handle;
-	uint64_t discard_filter_id;          /* run-time id of the filter that blocked; 0: not a filter */
-	const char *discard_reason;          /* name of the reason, e.g. "filter", "ip4_bad_header_length" */
-	uint64_t time_ns;                    /* always valid: reception time, since 1970-01-01 UTC */
-	uint64_t policy_revision;            /* always valid */
-	uint32_t source_interface_index;     /* port the packet came in by */
+	uint64_t discard_filter_id; /* run-time id of the filter that blocked; 0: not a filter */
+	const char *discard_reason; /* name of the reason, e.g. "filter", "ip4_bad_header_length" */
+	uint64_t time_ns;           /* always valid: reception time, since 1970-01-01 UTC */
+	uint64_t policy_revision;   /* always valid */
+	uint32_t source_interface_index;      /* port the packet came in by */
 	uint32_t destination_interface_index; /* port it would leave by */
-	uint32_t packet_direction;           /* enum sluice_direction */
-	uint32_t l2_header_size;             /* bytes before the IP header */
-	uint32_t ip_header_size;             /* bytes, options and extension headers included */
-	uint32_t transport_header_size;      /* bytes */
+	uint32_t packet_direction;            /* enum sluice_direction */
+	uint32_t l2_header_size;              /* bytes before the IP header */
+	uint32_t ip_header_size;              /* bytes, options and extension headers included */
+	uint32_t transport_header_size;       /* bytes */
 	uint32_t fragment_identification;
-	uint16_t fragment_offset;            /* bytes */
-	uint16_t fragment_length;            /* bytes of this fragment's payload */
+	uint16_t fragment_offset; /* bytes */
+	uint16_t fragment_length; /* bytes of this fragment's payload */
 	uint16_t icmp_id;
 	uint16_t icmp_sequence;
-	uint16_t vlan_n;                     /* tags in the frame, the first 4 of them below, outermost first */
+	uint16_t vlan_n; /* tags in the frame, the first 4 of them below, outermost first */
 	uint16_t vlan_tci[4];
 	uint16_t reserved[3];
 };
@@ -105,11 +105,11 @@ struct sluice_packet;
 
 /* The filter a callout is called for. Valid during the call only. */
 struct sluice_filter {
-	const char *key;              /* the filter's key; notify only, NULL at packet time */
-	uint64_t id;                  /* run-time id, unique among filters; not stable over restarts */
-	uint64_t weight;              /* effective weight */
-	uint64_t raw_context;         /* the filter's rawContext; 0 when it has a provider context */
-	uint64_t context;             /* what notify stored for this filter */
+	const char *key;      /* the filter's key; notify only, NULL at packet time */
+	uint64_t id;          /* run-time id, unique among filters; not stable over restarts */
+	uint64_t weight;      /* effective weight */
+	uint64_t raw_context; /* the filter's rawContext; 0 when it has a provider context */
+	uint64_t context;     /* what notify stored for this filter */
 	const char *provider_context; /* JSON text of the provider context's data, or NULL */
 	size_t provider_context_len;  /* bytes of it without the NUL */
 	uint32_t layer;               /* enum sluice_layer */
@@ -119,16 +119,16 @@ struct sluice_filter {
 };
 
 struct sluice_classify_in {
-	uint32_t size;                        /* bytes of this structure in the host */
-	uint32_t layer;                       /* enum sluice_layer */
-	uint32_t n_values;                    /* length of `values` */
-	uint32_t worker;                      /* 0 .. host->n_workers_max - 1 */
-	const struct sluice_value *values;    /* WFP's inFixedValues: indexed as WFP appendix A */
-	const struct sluice_metadata *meta;   /* WFP's inMetaValues */
-	struct sluice_packet *packet;         /* WFP's layerData; NULL where there is none */
+	uint32_t size;                      /* bytes of this structure in the host */
+	uint32_t layer;                     /* enum sluice_layer */
+	uint32_t n_values;                  /* length of `values` */
+	uint32_t worker;                    /* 0 .. host->n_workers_max - 1 */
+	const struct sluice_value *values;  /* WFP's inFixedValues: indexed as WFP appendix A */
+	const struct sluice_metadata *meta; /* WFP's inMetaValues */
+	struct sluice_packet *packet;       /* WFP's layerData; NULL where there is none */
 	const struct sluice_filter *filter;
-	uint64_t flow_context;                /* 0: none associated */
-	void *callout;                        /* what load stored */
+	uint64_t flow_context; /* 0: none associated */
+	void *callout;         /* what load stored */
 };
 
 struct sluice_classify_out {
@@ -169,7 +169,8 @@ struct sluice_host {
 	 * Control thread: an integer member of a JSON object such as a provider context's data.
 	 * 0; -2 (no such member), -22 (not an integer, out of [min, max], or not an object).
 	 */
-	int (*json_integer)(const char *json, const char *member, int64_t min, int64_t max, int64_t *out);
+	int (*json_integer)(
+		const char *json, const char *member, int64_t min, int64_t max, int64_t *out);
 	/*
 	 * Control thread: are all members of a JSON object among `allowed`, a list that ends in NULL?  0;
 	 * -2 and the name of the first that is not in `other` (of `size` bytes, cut to fit; may be NULL),
@@ -188,7 +189,8 @@ struct sluice_host {
 	 * Packet time: copies up to `length` bytes from `offset`; returns how many there were.  Bytes
 	 * beyond SLUICE_PACKET_WINDOW may be out of reach.
 	 */
-	uint32_t (*packet_read)(const struct sluice_packet *packet, uint32_t offset, void *to, uint32_t length);
+	uint32_t (*packet_read)(
+		const struct sluice_packet *packet, uint32_t offset, void *to, uint32_t length);
 	/*
 	 * Packet time: queues a new frame (copied; link-layer header included, without FCS; 14..1514
 	 * bytes) to leave by the port that `packet` came in by, unless a discard twin blocks.  It is not
@@ -202,12 +204,14 @@ struct sluice_host {
 /* 0 and `*callout` for later calls, or non-zero to refuse the load. */
 typedef int sluice_load_fn(const struct sluice_host *host, void **callout);
 typedef void sluice_unload_fn(void *callout);
-typedef void sluice_classify_fn(const struct sluice_classify_in *in, struct sluice_classify_out *out);
+typedef void
+sluice_classify_fn(const struct sluice_classify_in *in, struct sluice_classify_out *out);
 /*
  * On ADD the callout may store a value in `filter->context`, which then comes with every call for the
  * filter; nothing else of `filter` may be written.  `sublayer_weight` is 0 in notify.
  */
-typedef int sluice_notify_fn(void *callout, enum sluice_notify_type type, struct sluice_filter *filter);
+typedef int
+sluice_notify_fn(void *callout, enum sluice_notify_type type, struct sluice_filter *filter);
 
 /* The one thing a plugin exports. */
 struct sluice_callout {
@@ -218,8 +222,9 @@ struct sluice_callout {
 	uint32_t filter_size;      /* sizeof(struct sluice_filter) at build time */
 	uint32_t flags;            /* SLUICE_CALLOUT_FLAG_* */
 	const char *name;          /* what a policy calls it: [a-z0-9][a-z0-9._-]{0,63} */
-	const char *version;       /* of the plugin, shown to the operator: ASCII, at most 63 bytes; or NULL */
-	const char *description;   /* one line of ASCII, at most 255 bytes; or NULL */
+	const char *
+		version; /* of the plugin, shown to the operator: ASCII, at most 63 bytes; or NULL */
+	const char *description;      /* one line of ASCII, at most 255 bytes; or NULL */
 	sluice_load_fn *load;         /* or NULL */
 	sluice_unload_fn *unload;     /* or NULL */
 	sluice_classify_fn *classify; /* required */
@@ -227,15 +232,15 @@ struct sluice_callout {
 	const char *const *counters;  /* [a-z0-9_]{1,31}, NULL-terminated, at most 16; or NULL */
 };
 
-#define SLUICE_CALLOUT_DEFINE(...)                                                                        \
-	__attribute__((visibility("default"))) extern const struct sluice_callout sluice_callout;         \
-	const struct sluice_callout sluice_callout = {                                                    \
-		.abi_version = SLUICE_ABI_VERSION,                                                        \
-		.size = sizeof(struct sluice_callout),                                                    \
-		.classify_in_size = sizeof(struct sluice_classify_in),                                    \
-		.metadata_size = sizeof(struct sluice_metadata),                                          \
-		.filter_size = sizeof(struct sluice_filter),                                              \
-		__VA_ARGS__,                                                                              \
+#define SLUICE_CALLOUT_DEFINE(...)                                                                \
+	__attribute__((visibility("default"))) extern const struct sluice_callout sluice_callout; \
+	const struct sluice_callout sluice_callout = {                                            \
+		.abi_version = SLUICE_ABI_VERSION,                                                \
+		.size = sizeof(struct sluice_callout),                                            \
+		.classify_in_size = sizeof(struct sluice_classify_in),                            \
+		.metadata_size = sizeof(struct sluice_metadata),                                  \
+		.filter_size = sizeof(struct sluice_filter),                                      \
+		__VA_ARGS__,                                                                      \
 	}
 
 /* Tripwires, compiled into both sides: bump SLUICE_ABI_VERSION when one of these fires. */
