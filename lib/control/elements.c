@@ -96,35 +96,11 @@ read_request(const struct elements *run)
 	return NULL;
 }
 
-/* Faults of elements are told where the request has them. */
-static void
-add_at_request(const struct elements *run, const struct sl_problem *problem)
-{
-	static const char member[] = "/elements";
-	const char *rest = problem->pointer;
-	struct sl_error err = {.code = problem->code};
-
-	if (strncmp(rest, member, sizeof(member) - 1) == 0)
-		rest += sizeof(member) - 1;
-	snprintf(err.where, sizeof(err.where), "%s%s", pointer_of(run->edit), rest);
-	snprintf(err.text, sizeof(err.text), "%s", problem->detail);
-	sl_control_fail(run->problems, &err, 0);
-}
-
 /* Checks, sorts, and drops duplicates. False: problems were added. */
 static bool
 finish(const struct elements *run, struct sl_set *set)
 {
-	struct sl_problems faults = {0};
-	bool ok = sl_object_finish(&set->object, "", &faults);
-
-	for (size_t i = 0; i < faults.n; i++)
-		add_at_request(run, &faults.list[i]);
-	run->problems->n_total += faults.n_total - faults.n;
-	if (!ok && faults.n == 0)
-		sl_control_no_memory(run->problems);
-	sl_problems_fini(&faults);
-	return ok;
+	return sl_object_finish(&set->object, pointer_of(run->edit), run->problems);
 }
 
 static struct sl_set *
