@@ -219,19 +219,22 @@ longest_zero_run(const unsigned int group[8], int *start, int *length)
 }
 
 static void
-format_groups(const unsigned int group[8], char *text)
+format_groups(const unsigned int group[8], char text[SL_V6_TEXT_MAX])
 {
-	char *at = text;
+	size_t len = 0;
 	int zero_start, zero_length;
 
 	longest_zero_run(group, &zero_start, &zero_length);
 	for (int i = 0; i < 8; i++) {
+		const char *separator = len == 0 || text[len - 1] == ':' ? "" : ":";
+
 		if (i == zero_start) {
-			at += sprintf(at, "::");
+			len += (size_t)snprintf(text + len, SL_V6_TEXT_MAX - len, "::");
 			i += zero_length - 1;
 			continue;
 		}
-		at += sprintf(at, at == text || at[-1] == ':' ? "%x" : ":%x", group[i]);
+		len += (size_t)snprintf(
+			text + len, SL_V6_TEXT_MAX - len, "%s%x", separator, group[i]);
 	}
 }
 

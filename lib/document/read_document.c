@@ -280,6 +280,7 @@ find_more_faults(struct loading *loading, const json_t *json)
 		if (!is_about_broken(loading, json, &more.list[i]))
 			sl_problems_add(loading->reader.problems, more.list[i].code,
 				more.list[i].pointer, "%s", more.list[i].detail);
+	loading->reader.problems->n_total += more.n_total - more.n;
 	sl_problems_fini(&more);
 }
 

@@ -15,8 +15,14 @@
 
 #define MIB ((size_t)1 << 20)
 
+/* clang tells of its sanitizers in this way, gcc by macros of their own. */
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+
 /* What a parse bounded to 64 MiB may add to the process; a sanitizer keeps freed memory. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define GROWTH_MAX (1024 * MIB)
 #else
 #define GROWTH_MAX (160 * MIB)
