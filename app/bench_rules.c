@@ -184,7 +184,8 @@ parse_decimal(const char **at, uint8_t *bytes, size_t n_bytes)
 
 /*
  * An IPv6 address of a trace: either as usual, with colons, or as the generator of IPv6 traces writes it,
- * the high 64 bits in decimal and right behind them the low 64 bits in exactly 20 decimal digits.
+ * the high 64 bits in decimal, unless they are zero, and right behind them the low 64 bits, in exactly 20
+ * decimal digits when there is anything before them.
  */
 static bool
 parse_address_v6(const char **at, uint8_t address[16])
@@ -202,8 +203,11 @@ parse_address_v6(const char **at, uint8_t address[16])
 	*at = text + len;
 	if (strchr(copy, ':') != NULL)
 		return sl_addr_parse_v6(copy, address) == 0;
-	if (len <= 20 || strspn(copy, "0123456789") != len)
+	if (strspn(copy, "0123456789") != len)
 		return false;
+	memset(address, 0, 16);
+	if (len <= 20)
+		return parse_decimal(&half, address + 8, 8);
 	memcpy(low, copy + len - 20, sizeof(low));
 	copy[len - 20] = '\0';
 	if (!parse_decimal(&half, address, 8))
