@@ -61,9 +61,11 @@ struct api_request {
 	const struct api_route *route;
 	char key[256]; /* decoded {key} of the path; "" when the route has none */
 	struct sl_buf body;
-	json_t *json;   /* parsed body, owned; NULL until api_request_json */
-	bool too_large; /* the body passed its limit and is dropped */
-	bool answered;  /* a reply was queued */
+	json_t *json;    /* parsed body, owned; NULL until api_request_json */
+	bool too_large;  /* the body passed its limit and is dropped */
+	bool is_refused; /* `refusal` is the answer; the body is read and dropped */
+	struct api_reply refusal;
+	bool answered; /* a reply was queued */
 };
 
 typedef void api_handler_fn(struct api_request *request, struct api_reply *reply);

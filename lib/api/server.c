@@ -127,19 +127,24 @@ on_request(void *ctx, struct MHD_Connection *connection, const char *url, const 
 		request->control = api->control;
 		request->connection = connection;
 		*request_ctx = request;
-		if (!start_request(request, url, method, &reply))
-			return send_reply(request, &reply);
+		request->is_refused = !start_request(request, url, method, &request->refusal);
+		/* Nobody waits for a body that is beyond the limit; any other is read before the answer. */
+		if (request->is_refused && request->refusal.status == 413)
+			return send_reply(request, &request->refusal);
 		return MHD_YES;
 	}
 	if (*size > 0) {
 		/* Beyond the limit the body is not kept; the refusal follows when the client has sent it. */
-		if (!request->answered && !request->too_large && !take_body(request, data, *size))
+		if (!request->answered && !request->is_refused && !request->too_large &&
+			!take_body(request, data, *size))
 			request->too_large = true;
 		*size = 0;
 		return MHD_YES;
 	}
 	if (request->answered)
 		return MHD_YES;
+	if (request->is_refused)
+		return send_reply(request, &request->refusal);
 	api_deadline_stop(api->deadlines, deadline_of(connection));
 	if (request->too_large)
 		api_reply_problem(&reply, SL_ERR_TOO_LARGE,
@@ -161,6 +166,8 @@ on_completed(void *ctx, struct MHD_Connection *connection, void **request_ctx,
 	if (request == NULL)
 		return;
 	api_deadline_restart(api->deadlines, deadline_of(connection));
+	if (!request->answered)
+		json_decref(request->refusal.json);
 	sl_buf_fini(&request->body);
 	json_decref(request->json);
 	free(request);

@@ -32,8 +32,8 @@ struct sl_api; /* opaque */
  * Binds the socket and starts serving.  A socket file nobody listens on is replaced; one that answers, or a
  * file that is not a socket, is refused (ALREADY_EXISTS).
  */
-int sl_api_start(const struct sl_api_config *config, struct sl_control *control, struct sl_api **out,
-	struct sl_error *err) SL_MUST_CHECK;
+int sl_api_start(const struct sl_api_config *config, struct sl_control *control,
+	struct sl_api **out, struct sl_error *err) SL_MUST_CHECK;
 /* Stops serving and removes the socket file. NULL is allowed. */
 void sl_api_stop(struct sl_api *api);
 
