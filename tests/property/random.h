@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef TESTS_PROPERTY_RANDOM_H
+#define TESTS_PROPERTY_RANDOM_H
+
+/* Random numbers that a seed repeats (SplitMix64), and what the environment asks of a property test. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+struct random {
+	uint64_t state;
+};
+
+static inline uint64_t
+random_next(struct random *random)
+{
+	uint64_t z = (random->state += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+/* 0 .. n - 1, for n of at least 1. */
+static inline uint32_t
+random_below(struct random *random, uint32_t n)
+{
+	return (uint32_t)((random_next(random) >> 32) * n >> 32);
+}
+
+static inline bool
+random_chance(struct random *random, uint32_t percent)
+{
+	return random_below(random, 100) < percent;
+}
+
+/* SLUICE_SEED, or the same number every time. */
+static inline uint64_t
+random_seed(void)
+{
+	const char *text = getenv("SLUICE_SEED");
+
+	return text == NULL ? 20240607 : strtoull(text, NULL, 0);
+}
+
+/* SLUICE_PROPERTY_N, or `n`: how many classifications are wanted. */
+static inline uint64_t
+random_amount(uint64_t n)
+{
+	const char *text = getenv("SLUICE_PROPERTY_N");
+
+	return text == NULL ? n : strtoull(text, NULL, 0);
+}
+
+#endif
