@@ -30,19 +30,20 @@
 struct sl_control; /* opaque */
 
 struct sl_control_config {
-	const struct sl_plane *plane;             /* borrowed; NULL: none, or set with sl_control_attach */
-	struct sl_callout_registry *registry;     /* borrowed */
-	const struct sl_clock *clock;             /* NULL: the system's */
-	const char *const *policy_files;          /* paths, borrowed; re-read by sl_control_reload */
+	const struct sl_plane *plane; /* borrowed; NULL: none, or set with sl_control_attach */
+	struct sl_callout_registry *registry; /* borrowed */
+	const struct sl_clock *clock;         /* NULL: the system's */
+	const char *const *policy_files;      /* paths, borrowed; re-read by sl_control_reload */
 	uint32_t n_policy_files;
-	uint32_t event_log_max;                   /* entries; 0: 65,536 */
-	size_t compile_memory_max;                /* bytes; 0: no limit */
-	size_t json_memory_max;                   /* bytes one document may cost; 0: 1 GiB */
+	uint32_t event_log_max;    /* entries; 0: 65,536 */
+	size_t compile_memory_max; /* bytes; 0: no limit */
+	size_t json_memory_max;    /* bytes one document may cost; 0: 1 GiB */
 };
 
 /* --- Life. --- */
 
-int sl_control_new(const struct sl_control_config *config, struct sl_control **out, struct sl_error *err) SL_MUST_CHECK;
+int sl_control_new(const struct sl_control_config *config, struct sl_control **out,
+	struct sl_error *err) SL_MUST_CHECK;
 /*
  * Unpublishes and frees. Workers must have stopped, views must have been put; plane and registry are
  * still there. NULL is allowed.
@@ -86,7 +87,8 @@ struct sl_filter_stats {
 	struct sl_filter_counter counter;
 	uint64_t since_ns; /* when the key's counters began */
 };
-bool sl_control_filter_stats(struct sl_control *control, const char *key, struct sl_filter_stats *stats);
+bool
+sl_control_filter_stats(struct sl_control *control, const char *key, struct sl_filter_stats *stats);
 /* Everything but filters, summed over workers; `sum` is overwritten. */
 void sl_control_counters(struct sl_control *control, struct sl_counters *sum);
 
@@ -122,8 +124,9 @@ typedef int sl_control_edit_fn(void *ctx, struct sl_policy *policy, struct sl_pr
  * `report` may be NULL (diff and lint are computed only when it is given).
  * 0, or a negative errno with problems added and nothing changed.
  */
-int sl_control_change(struct sl_control *control, sl_control_edit_fn *edit, void *ctx, uint32_t flags,
-	uint64_t if_revision, struct sl_problems *problems, struct sl_commit_report *report) SL_MUST_CHECK;
+int sl_control_change(struct sl_control *control, sl_control_edit_fn *edit, void *ctx,
+	uint32_t flags, uint64_t if_revision, struct sl_problems *problems,
+	struct sl_commit_report *report) SL_MUST_CHECK;
 
 /* Common edits. `ctx` types below. */
 
@@ -158,12 +161,17 @@ struct sl_edit_policy {
  */
 sl_control_edit_fn sl_control_edit_policy;
 
-enum sl_elements_change { SL_ELEMENTS_REPLACE, SL_ELEMENTS_ADD, SL_ELEMENTS_REMOVE };
+enum sl_elements_change {
+	SL_ELEMENTS_REPLACE,
+	SL_ELEMENTS_ADD,
+	SL_ELEMENTS_REMOVE
+};
 struct sl_edit_elements {
 	const char *set;
 	enum sl_elements_change change;
 	const json_t *elements; /* array of texts or integers */
-	const char *pointer;    /* where that array stands in the request; NULL: "", it is the request */
+	const char
+		*pointer; /* where that array stands in the request; NULL: "", it is the request */
 };
 /*
  * All or nothing.  Adding what is there already is no fault, removing what is not there is one (NOT_FOUND,
@@ -189,7 +197,8 @@ const struct sl_plane *sl_control_plane(struct sl_control *control);
  * `*last` receive the oldest id kept and the newest (0: none); `*lost` how many events were not made or
  * did not fit since the start.
  */
-uint32_t sl_control_events(struct sl_control *control, uint64_t since, struct sl_event_entry *entries,
+uint32_t
+sl_control_events(struct sl_control *control, uint64_t since, struct sl_event_entry *entries,
 	uint32_t n_max, uint64_t *first, uint64_t *last, uint64_t *lost);
 
 /* --- Plugins. --- */
@@ -200,15 +209,19 @@ uint32_t sl_control_events(struct sl_control *control, uint64_t since, struct sl
  * Loads a file and binds the filters that name it (a new revision when there are any).  A filter that
  * the plugin refuses makes the load fail with CALLOUT_NOTIFICATION_FAILED, and the plugin is unloaded.
  */
-int sl_control_plugin_load(struct sl_control *control, const char *path, char name[65], struct sl_error *err) SL_MUST_CHECK;
+int sl_control_plugin_load(struct sl_control *control, const char *path, char name[65],
+	struct sl_error *err) SL_MUST_CHECK;
 /* The same for a plugin linked into the program. */
-int sl_control_plugin_register(struct sl_control *control, const struct sluice_callout *callout, struct sl_error *err) SL_MUST_CHECK;
+int sl_control_plugin_register(struct sl_control *control, const struct sluice_callout *callout,
+	struct sl_error *err) SL_MUST_CHECK;
 /*
  * Unloads; filters that name it behave as unregistered from then on (a new revision when there are any),
  * and are bound again when it is loaded again.  PLUGIN_NOT_FOUND when it is not loaded.
  */
-int sl_control_plugin_unload(struct sl_control *control, const char *name, struct sl_error *err) SL_MUST_CHECK;
+int sl_control_plugin_unload(
+	struct sl_control *control, const char *name, struct sl_error *err) SL_MUST_CHECK;
 /* i-th plugin; strings are copied into `text` (4 KiB), which `info` points into. */
-bool sl_control_plugin_info(struct sl_control *control, uint32_t i, struct sl_plugin_info *info, char text[4096]);
+bool sl_control_plugin_info(
+	struct sl_control *control, uint32_t i, struct sl_plugin_info *info, char text[4096]);
 
 #endif

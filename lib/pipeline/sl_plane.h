@@ -7,7 +7,8 @@
  * snapshot pointer, reclamation, the rings upward and the counters - and the view of the hardware.
  * The datapath implements it over DPDK; tests and tools implement it over nothing.
  *
- * Threads. Called from control threads, one at a time, never from a worker.
+ * Threads. Called from control threads, never from a worker.  publish and synchronize are called by one
+ *          thread at a time; everything else also beside them, from any control thread.
  */
 
 #include "pipeline/sl_pipeline.h"

@@ -31,16 +31,15 @@ struct race {
  * The frames come from 198.51.100.7, which each policy blocks at one of two layers.  A burst that saw the
  * first layer of one revision and the second of the other lets them pass.
  */
-#define SPIED                                                                                      \
-	"'callouts':[{'key':'c','name':'C','layer':'inbound_transport_v4','plugin':'spy'}],"
-#define SPY_FILTER                                                                                 \
-	"{'key':'spied','name':'N','layer':'inbound_transport_v4','weight':{'range':15},"          \
+#define SPIED "'callouts':[{'key':'c','name':'C','layer':'inbound_transport_v4','plugin':'spy'}],"
+#define SPY_FILTER                                                                        \
+	"{'key':'spied','name':'N','layer':'inbound_transport_v4','weight':{'range':15}," \
 	"'action':{'type':'callout_inspection','callout':'c'}}"
-#define FIRST(address)                                                                             \
-	"{'key':'first','name':'N','layer':'inbound_ippacket_v4','conditions':[{'field':"          \
+#define FIRST(address)                                                                    \
+	"{'key':'first','name':'N','layer':'inbound_ippacket_v4','conditions':[{'field':" \
 	"'ip_remote_address','match':'equal','value':'" address "'}],'action':'block'}"
-#define SECOND(address)                                                                            \
-	"{'key':'second','name':'N','layer':'inbound_transport_v4','conditions':[{'field':"        \
+#define SECOND(address)                                                                     \
+	"{'key':'second','name':'N','layer':'inbound_transport_v4','conditions':[{'field':" \
 	"'ip_remote_address','match':'equal','value':'" address "'}],'action':'block'}"
 
 static const char *const policies[] = {
@@ -119,9 +118,8 @@ static int
 put(struct sl_control *control, const char *json)
 {
 	json_t *document = fixture_json(json);
-	struct sl_edit_policy edit = {.document = document,
-		.lifetime = SL_LIFETIME_PERSISTENT,
-		.origin = SL_ORIGIN_API};
+	struct sl_edit_policy edit = {
+		.document = document, .lifetime = SL_LIFETIME_PERSISTENT, .origin = SL_ORIGIN_API};
 	struct sl_problems problems = {0};
 	int rc = sl_control_change(control, sl_control_edit_policy, &edit, 0, 0, &problems, NULL);
 
@@ -154,8 +152,8 @@ put_objects(void *ctx)
 	for (int i = 0; i < N_CHANGES; i++) {
 		struct sl_edit_object edit = {0};
 		struct sl_problems problems = {0};
-		json_t *json = json_pack("{s:s, s:s, s:i}", "key", "busy", "name", "Busy", "weight",
-			i % 65536);
+		json_t *json = json_pack(
+			"{s:s, s:s, s:i}", "key", "busy", "name", "Busy", "weight", i % 65536);
 
 		edit.object = sl_document_read_object(SL_OBJECT_SUBLAYER, json, "",
 			SL_LIFETIME_PERSISTENT, SL_ORIGIN_API, &problems);
@@ -198,8 +196,7 @@ test_readers_writers_and_workers(void **state)
 	assert_int_equal(put(race.f->control, policies[1]), 0);
 	assert_true(fake_plane_start(race.f->fake, see_burst, &race));
 	for (int i = 0; i < N_READERS; i++)
-		assert_int_equal(
-			pthread_create(&readers[i], NULL, read_all_the_time, &race), 0);
+		assert_int_equal(pthread_create(&readers[i], NULL, read_all_the_time, &race), 0);
 	assert_int_equal(pthread_create(&writers[0], NULL, swap_policies, &race), 0);
 	assert_int_equal(pthread_create(&writers[1], NULL, put_objects, &race), 0);
 	assert_int_equal(pthread_create(&writers[2], NULL, swap_plugins, &race), 0);
@@ -252,8 +249,8 @@ test_counts_are_exact_over_changes(void **state)
 	assert_true(first.counter.packets > 0);
 	assert_true(second.counter.packets > 0);
 	/* Every packet was blocked by one of the two; none was counted twice or forgotten. */
-	assert_int_equal(first.counter.packets + second.counter.packets,
-		sum.reasons[SL_REASON_FILTER]);
+	assert_int_equal(
+		first.counter.packets + second.counter.packets, sum.reasons[SL_REASON_FILTER]);
 }
 
 #define BOOTED(test) cmocka_unit_test_setup_teardown(test, fixture_set_up_booted, fixture_tear_down)

@@ -323,6 +323,27 @@ test_load_is_refused_when_a_filter_is(void **state)
 }
 
 static void
+test_load_from_a_file(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_error err = {0};
+	char name[65] = "";
+
+	assert_int_equal(fixture_put_policy(f,
+				 "{'callouts':[{'key':'c','name':'C','plugin':'count',"
+				 "'layer':'inbound_transport_v4'}],'filters':[" SPIED("a") "]}"),
+		0);
+	assert_null(fake_plane_filter(f->fake, "a")->binding.callout);
+	if (sl_control_plugin_load(f->control, PLUGIN_DIR "/count.so", name, &err) != 0)
+		fail_msg("%s: %s", err.where, err.text);
+	assert_string_equal(name, "count");
+	assert_non_null(fake_plane_filter(f->fake, "a")->binding.callout);
+	assert_int_equal(sl_control_revision(f->control), 3);
+	assert_int_equal(sl_control_plugin_unload(f->control, "count", &err), 0);
+	assert_null(fake_plane_filter(f->fake, "a")->binding.callout);
+}
+
+static void
 test_unload_of_the_unknown(void **state)
 {
 	struct fixture *f = *state;
@@ -396,6 +417,7 @@ main(void)
 		SPIED_ON(test_unload_unbinds),
 		SPIED_ON(test_load_binds_what_was_waiting),
 		SPIED_ON(test_load_is_refused_when_a_filter_is),
+		SPIED_ON(test_load_from_a_file),
 		SPIED_ON(test_unload_of_the_unknown),
 		SPIED_ON(test_load_of_no_plugin),
 		SPIED_ON(test_plugins_are_listed),
