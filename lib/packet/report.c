@@ -8,9 +8,10 @@
  * may be the metadata of another one.
  */
 
-#define IP6_SIZE     40u
-#define VLAN_SIZE    4u
-#define ARP_IP4_SIZE 28u
+#define ETHERNET_SIZE 14u
+#define IP6_SIZE      40u
+#define VLAN_SIZE     4u
+#define ARP_IP4_SIZE  28u
 
 static uint32_t
 readable(const struct sl_frame *frame)
@@ -46,16 +47,17 @@ sl_packet_vlans(
 	const struct sl_frame *frame, const struct sl_meta *meta, uint16_t *tcis, uint32_t n_max)
 {
 	uint32_t n = SL_MIN(meta->vlan_n, SL_PACKET_VLANS_MAX);
+	/* Behind the addresses; cooked captures have no SNAP, so there it ends where IP begins. */
+	uint32_t first = meta->meta_flags & SL_META_HAS_ETHERNET
+		? ETHERNET_SIZE
+		: meta->l3_offset - SL_MIN(n * VLAN_SIZE, meta->l3_offset);
 
 	for (uint32_t i = 0; i < SL_MIN(n, n_max); i++) {
-		uint32_t at = 14 + i * VLAN_SIZE;
+		uint32_t at = first + i * VLAN_SIZE;
 
-		if (i < SL_META_VLANS_MAX)
-			tcis[i] = meta->vlan_stack[i];
-		else if (meta->meta_flags & SL_META_HAS_ETHERNET && at + 2 <= readable(frame))
-			tcis[i] = sl_be16(frame->bytes + at);
-		else
+		if (at + 2 > readable(frame))
 			return i;
+		tcis[i] = sl_be16(frame->bytes + at);
 	}
 	return n;
 }

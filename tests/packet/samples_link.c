@@ -226,6 +226,15 @@ cooked1_tagged(struct sl_build *b)
 }
 
 static void
+cooked2_eight_tags(struct sl_build *b)
+{
+	cooked(b, 20, 0);
+	for (uint16_t i = 0; i < 8; i++)
+		sl_build_vlan(b, 0x8100, 100 + i);
+	bare_ip4(b);
+}
+
+static void
 cooked1_llc(struct sl_build *b)
 {
 	cooked(b, 16, 14);
@@ -263,6 +272,7 @@ static const struct sample list[] = {
 	{"bare_nothing", bare_nothing, SL_LINK_IP, SL_REASON_IP4_BAD_VERSION},
 	{"cooked1_ip4", cooked1_ip4, SL_LINK_SLL, SL_REASON_NONE},
 	{"cooked1_tagged", cooked1_tagged, SL_LINK_SLL, SL_REASON_NONE},
+	{"cooked2_eight_tags", cooked2_eight_tags, SL_LINK_SLL2, SL_REASON_NONE},
 	{"cooked1_llc", cooked1_llc, SL_LINK_SLL, SL_REASON_NONE},
 	{"cooked2_ip6", cooked2_ip6, SL_LINK_SLL2, SL_REASON_NONE},
 	{"cooked2_cut", cooked2_cut, SL_LINK_SLL2, SL_REASON_ETH_TRUNCATED},

@@ -77,6 +77,20 @@ test_tags(void **state)
 }
 
 static void
+test_tags_of_a_cooked_capture(void **state)
+{
+	struct sl_meta meta;
+	const struct sl_build *build = workbench_sample("cooked2_eight_tags", IN, &meta);
+	struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+	uint16_t tcis[8];
+
+	(void)state;
+	assert_int_equal(sl_packet_vlans(&frame, &meta, tcis, 8), 8);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(tcis[i], 100 + i);
+}
+
+static void
 test_nothing_behind_too_many_tags(void **state)
 {
 	struct sl_meta meta;
@@ -197,6 +211,7 @@ main(void)
 		cmocka_unit_test(test_addresses_and_types),
 		cmocka_unit_test(test_multicast_is_not_broadcast),
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_tags_of_a_cooked_capture),
 		cmocka_unit_test(test_nothing_behind_too_many_tags),
 		cmocka_unit_test(test_llc_has_no_type),
 		cmocka_unit_test(test_ip_in_snap),
