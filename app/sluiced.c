@@ -46,14 +46,17 @@ struct daemon {
 
 /* --- Saying what is wrong. --- */
 
+/* Faults of the whole name their file themselves. */
 static void
 log_problems(const char *what, const struct sl_problems *problems)
 {
-	for (size_t i = 0; i < problems->n; i++)
-		sl_log_error("%s%s%s%s: %s", what, what[0] == '\0' ? "" : " ",
-			problems->list[i].pointer,
-			problems->list[i].pointer[0] == '\0' ? "(whole)" : "",
-			problems->list[i].detail);
+	for (size_t i = 0; i < problems->n; i++) {
+		if (problems->list[i].pointer[0] == '\0')
+			sl_log_error("%s", problems->list[i].detail);
+		else
+			sl_log_error("%s %s: %s", what, problems->list[i].pointer,
+				problems->list[i].detail);
+	}
 	if (problems->n_total > problems->n)
 		sl_log_error("... and %zu more", problems->n_total - problems->n);
 }

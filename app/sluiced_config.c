@@ -436,7 +436,7 @@ sluiced_config_load(struct sluiced_config *config, const char *path, struct sl_p
 	if (json_is_object(config->json))
 		read_all(&reader, config);
 	else
-		fault(&reader, SL_ERR_TYPE_MISMATCH, "", "is %s; expected an object",
+		fault(&reader, SL_ERR_TYPE_MISMATCH, "", "%s: is %s; expected an object", path,
 			type_name(config->json));
 	return problems->n_total == 0 ? 0 : -EINVAL;
 }

@@ -10,8 +10,6 @@
 #include <string.h>
 
 #define INTERFACE_TYPE_ETHERNET 6u
-/* Descriptors a device may have when the configuration leaves their number to it. */
-#define DESCRIPTORS_GUESS 1024u
 
 static const char *const side_names[] = {"inside", "outside"};
 
@@ -125,13 +123,23 @@ choose_queues(const struct link *link, uint32_t n_workers)
 	return (uint16_t)SL_MIN(n, n_workers);
 }
 
+/* Buffers that a link's queues may hold at once. */
+static uint32_t
+count_buffers(const struct link *link)
+{
+	uint32_t n = 0;
+
+	for (uint32_t side = 0; side < 2; side++)
+		n += link->n_queues *
+			(port_queue_buffers(&link->ports[side]) + SL_PIPELINE_BURST_MAX);
+	return n;
+}
+
 static int
 open_link(struct links *links, uint32_t index, const struct sl_datapath_config *config,
 	uint32_t n_workers, struct sl_error *err)
 {
 	struct link *link = &links->list[index];
-	uint32_t n_rx = config->rx_descriptors != 0 ? config->rx_descriptors : DESCRIPTORS_GUESS;
-	uint32_t n_tx = config->tx_descriptors != 0 ? config->tx_descriptors : DESCRIPTORS_GUESS;
 	int rc = 0;
 
 	for (uint32_t side = 0; side < 2 && rc == 0; side++)
@@ -139,9 +147,8 @@ open_link(struct links *links, uint32_t index, const struct sl_datapath_config *
 	if (rc != 0)
 		return rc;
 	link->n_queues = choose_queues(link, n_workers);
-	rc = memory_pool_new(index, links->n,
-		2u * link->n_queues * (n_rx + n_tx + SL_PIPELINE_BURST_MAX), config->megabytes,
-		&link->pool, err);
+	rc = memory_pool_new(
+		index, links->n, count_buffers(link), config->megabytes, &link->pool, err);
 	for (uint32_t side = 0; side < 2 && rc == 0; side++)
 		rc = at_port(&link->ports[side], err,
 			port_configure(&link->ports[side], link->n_queues, config->links[index].mtu,

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Descriptors a device may have when the configuration leaves their number to it. */
+#define DESCRIPTORS_GUESS 1024u
+
 /* Where a closed socket's counters go in port->last. */
 enum {
 	LAST_RX_PACKETS,
@@ -134,6 +137,17 @@ port_configure(struct port *port, uint16_t n_queues, uint16_t mtu, struct rte_me
 	if (is_socket(port))
 		return socket_configure(port, mtu, err);
 	return ethdev_configure(port, mtu, err);
+}
+
+uint32_t
+port_queue_buffers(const struct port *port)
+{
+	uint32_t n_rx = port->n_rx_descriptors, n_tx = port->n_tx_descriptors;
+
+	/* The kernel has rings of its own. */
+	if (is_socket(port))
+		return 0;
+	return (n_rx != 0 ? n_rx : DESCRIPTORS_GUESS) + (n_tx != 0 ? n_tx : DESCRIPTORS_GUESS);
 }
 
 int

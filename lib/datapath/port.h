@@ -67,6 +67,8 @@ int port_open(struct port *port, struct sl_error *err) SL_MUST_CHECK;
 /* Configures `n_queues` queues. `mtu` 0: the device's own. */
 int port_configure(struct port *port, uint16_t n_queues, uint16_t mtu, struct rte_mempool *pool,
 	struct sl_error *err) SL_MUST_CHECK;
+/* Buffers that one queue of the port may keep between bursts; after port_open. */
+uint32_t port_queue_buffers(const struct port *port);
 int port_start(struct port *port, struct sl_error *err) SL_MUST_CHECK;
 void port_stop(struct port *port);
 void port_close(struct port *port);

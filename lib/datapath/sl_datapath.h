@@ -21,14 +21,17 @@
 #define SL_DATAPATH_LINKS_MAX   SL_COUNTERS_LINKS_MAX
 #define SL_DATAPATH_WORKERS_MAX SL_CALLOUT_WORKERS_MAX
 
-enum sl_poll { SL_POLL_ADAPTIVE, SL_POLL_BUSY };
+enum sl_poll {
+	SL_POLL_ADAPTIVE,
+	SL_POLL_BUSY
+};
 
 struct sl_link_config {
 	char name[SL_PORT_NAME_MAX];
-	char inside[256];  /* device: "af_packet:IFACE", "pci:0000:3b:00.0", "vdev:DEVARGS" ... */
+	char inside[256]; /* device: "af_packet:IFACE", "pci:0000:3b:00.0", "vdev:DEVARGS" ... */
 	char outside[256];
-	uint16_t mtu;      /* 0: the device's own; else 68..9710, set on both ports */
-	uint32_t inside_profile;  /* zone numbers */
+	uint16_t mtu;            /* 0: the device's own; else 68..9710, set on both ports */
+	uint32_t inside_profile; /* zone numbers */
 	uint32_t outside_profile;
 };
 
@@ -36,15 +39,15 @@ struct sl_datapath_config {
 	const char *program; /* argv[0] for EAL */
 	uint32_t n_links;
 	const struct sl_link_config *links;
-	uint32_t n_workers;  /* 0: auto, one per CPU allowed but one, at least 1 */
+	uint32_t n_workers; /* 0: auto, one per CPU allowed but one, at least 1 */
 	bool hugepages;
-	uint32_t megabytes;  /* memory for EAL */
+	uint32_t megabytes; /* memory for EAL */
 	enum sl_poll poll;
-	uint32_t burst;      /* 1..SL_PIPELINE_BURST_MAX; 0: 32 */
+	uint32_t burst;          /* 1..SL_PIPELINE_BURST_MAX; 0: 32 */
 	uint32_t rx_descriptors; /* 0: the device's own */
 	uint32_t tx_descriptors;
-	uint64_t event_rate; /* events a second and worker */
-	uint32_t event_ring; /* records a worker; 0: 65,536 */
+	uint64_t event_rate;    /* events a second and worker */
+	uint32_t event_ring;    /* records a worker; 0: 65,536 */
 	const char *const *eal; /* extra EAL arguments */
 	uint32_t n_eal;
 };
@@ -56,7 +59,8 @@ struct sl_datapath; /* opaque; one per process, because EAL is */
  * PORT_NOT_FOUND (missing interface), PERMISSION (capability that is missing), NO_MEMORY (need and have),
  * CONFIGURATION.
  */
-int sl_datapath_new(const struct sl_datapath_config *config, struct sl_datapath **out, struct sl_error *err) SL_MUST_CHECK;
+int sl_datapath_new(const struct sl_datapath_config *config, struct sl_datapath **out,
+	struct sl_error *err) SL_MUST_CHECK;
 /* Starts the ports and workers. */
 int sl_datapath_start(struct sl_datapath *datapath, struct sl_error *err) SL_MUST_CHECK;
 /* Stops workers, then ports. Packets already received are judged and sent. Idempotent. */

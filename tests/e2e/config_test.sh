@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# What is wrong with a configuration or a policy is said in full, at the place, and the daemon does not start.
+. "$(dirname "$0")/_init.sh"
+
+OUTPUT=
+# refused STATUS: runs the daemon on $TMP/sluiced.json; it must end with that status. Its words are in $OUTPUT.
+refused() {
+	local status=0
+	OUTPUT=$(timeout 20 "$BUILD/sluiced" --config "$TMP/sluiced.json" 2>&1) || status=$?
+	equal "exit status ($OUTPUT)" "$status" "$1"
+}
+
+says() {
+	contains "said" "$OUTPUT" "$1"
+}
+
+echo '{"links": [{"name": "Bad Name", "inside": "eth0", "outside": "pcap:file=x", "speed": 1}, 7],
+ "worker": 2, "workers": "many", "poll": "sometimes", "burst": 65, "memory": {"megabytes": "1G"},
+ "api": {"socket": "relative", "mode": "rw"}, "plugins": ["/nonexistent"], "eal": [1], "log_level": "loud"}' >"$TMP/sluiced.json"
+refused 2
+for place in /links/0/name /links/0/inside /links/0/outside /links/0/speed /links/1 /worker: /workers /poll /burst \
+	/memory/megabytes /api/socket /api/mode /plugins/0 /eal/0 /log_level; do
+	says "$place"
+done
+says "allowed are: links workers poll"
+says "af_packet:IFACE"
+
+echo '{"links": [' >"$TMP/sluiced.json"
+refused 2
+says "sluiced.json:2:"
+echo '{"links": [], "links": []}' >"$TMP/sluiced.json"
+refused 2
+says "duplicate"
+rm "$TMP/sluiced.json"
+refused 2
+says "No such file"
+
+LINKS='[{"name": "l", "inside": "af_packet:nosuchiface0", "outside": "null:"}]'
+configure
+refused 2
+says "/links/0/inside"
+says 'no interface named "nosuchiface0"'
+
+LINKS='[{"name": "l", "inside": "null:", "outside": "null:"}]'
+configure '"memory": {"megabytes": 1000000}'
+sed -i '0,/"memory".*/{//d}' "$TMP/sluiced.json"
+refused 1
+says "are needed"
+says "are free"
+
+configure
+echo '{"filters": [{"key": "a", "name": "a", "layer": "nolayer", "action": "block"},
+ {"key": "b", "name": "b", "layer": "inbound_transport_v4", "action": "blok"}]}' >"$TMP/policy.json"
+refused 2
+says "/filters/0/layer"
+says "/filters/1/action"
+says "$TMP/policy.json"
+# --check says the same without opening anything.
+status=0
+OUTPUT=$("$BUILD/sluiced" --config "$TMP/sluiced.json" --check 2>&1) || status=$?
+equal "status of --check" "$status" 2
+says "/filters/0/layer"
+
+# Without CAP_NET_RAW the missing capability is named.
+LINKS='[{"name": "l", "inside": "af_packet:lo", "outside": "null:"}]'
+rm "$TMP/policy.json"
+configure
+status=0
+OUTPUT=$(setpriv --bounding-set -net_raw --inh-caps -net_raw "$BUILD/sluiced" --config "$TMP/sluiced.json" 2>&1) || status=$?
+equal "status without the capability ($OUTPUT)" "$status" 1
+says "CAP_NET_RAW"
+
+LINKS='[{"name": "l", "inside": "null:no-rx=1", "outside": "null:no-rx=1"}]'
+configure
+"$BUILD/sluiced" --config "$TMP/sluiced.json" --check >/dev/null
+"$BUILD/sluiced" --version | grep -q '^sluiced [0-9]'
+"$BUILD/sluiced" --help | grep -q -- --config
+refuses "$BUILD/sluiced" --no-such-option
+refuses "$BUILD/sluiced" argument
+
+# Two daemons on one socket: the second is refused, the first goes on.
+"$BUILD/sluiced" --config "$TMP/sluiced.json" 2>>"$TMP/sluiced.log" &
+SLUICED_PID=$!
+eventually 10 api GET /v1/health
+refused 1
+api GET /v1/health >/dev/null
+stop_sluiced
