@@ -33,8 +33,9 @@ struct app_policy {
 };
 
 /*
- * Reads and compiles the document at `path` as revision 1.  0; or -1 with every fault in `problems`,
- * their details beginning with what to print before "PATH: ", and `*policy` freed.
+ * Reads and compiles the document at `path` as revision 1.  0; or -1 with every fault in `problems` and
+ * `*policy` freed.  A fault that is not about a member of the document has "PATH" or "PATH:LINE:COLUMN"
+ * for a pointer.
  */
 int app_policy_load(struct app_policy *policy, const char *path,
 	struct sl_callout_registry *registry, struct sl_problems *problems) SL_MUST_CHECK;

@@ -106,17 +106,15 @@ load_plugins(struct replay *replay)
 	return 0;
 }
 
-/* "FILE: /pointer: detail"; a fault of the text itself says its place in the file by itself. */
+/* "FILE: /pointer: detail"; a fault of the text itself has its place in the file for a pointer. */
 static void
 print_problem(const char *path, const struct sl_problem *problem)
 {
-	bool is_pointer = problem->pointer[0] == '/';
-
-	if (problem->pointer[0] != '\0' && !is_pointer)
+	if (strncmp(problem->pointer, path, strlen(path)) == 0)
 		fprintf(stderr, "%s: %s\n", problem->pointer, problem->detail);
 	else
-		fprintf(stderr, "%s: %s%s%s\n", path, problem->pointer, is_pointer ? ": " : "",
-			problem->detail);
+		fprintf(stderr, "%s: %s%s%s\n", path, problem->pointer,
+			problem->pointer[0] == '\0' ? "" : ": ", problem->detail);
 }
 
 static int
