@@ -21,7 +21,7 @@ struct walk {
 	uint32_t
 		best; /* single sublayer: lowest rank so far; links that cannot beat it are left out */
 	uint32_t n_later;
-	struct sl_link later[SL_VISITS_MAX];
+	struct sl_link later[SL_VISITS_MAX + 1]; /* the last one is written to and never kept */
 };
 
 /* Where matches of one packet are put. `n` counts all, the first `n_max` are kept. */
@@ -225,6 +225,7 @@ resume(const struct sl_program *program, struct walk *walk)
 	return false;
 }
 
+/* From a node to the better of child and rest; the other one waits. */
 static SL_ALWAYS_INLINE void
 step(const struct sl_program *program, struct walk *walk, const struct sl_key *key)
 {
@@ -232,10 +233,13 @@ step(const struct sl_program *program, struct walk *walk, const struct sl_key *k
 	const uint32_t value = key->words[node->word] ^ 0x80000000u;
 	const uint32_t part = sl_lanes_count_below(node->cuts, (int32_t)value);
 	const uint32_t is_present = key->present >> node->bit & 1;
+	const struct sl_link child = program->links[node->links + (part + 1) * is_present];
+	const struct sl_link rest = node->rest;
+	const bool is_rest_better = rest.best < child.best;
 
-	if (node->rest.ref != SL_REF_NONE)
-		walk->later[walk->n_later++] = node->rest;
-	walk->at = program->links[node->links + (SL_LIKELY(is_present) ? part + 1 : 0)];
+	walk->at = is_rest_better ? rest : child;
+	walk->later[walk->n_later] = is_rest_better ? child : rest;
+	walk->n_later += rest.best != SL_RANK_NONE;
 	prefetch(program, walk->at.ref);
 }
 

@@ -13,11 +13,11 @@
 #define PARTS_MAX  (SL_NODE_CUTS + 1)
 /* What a step through a node, and one more leaf, cost in boxes. */
 #define NODE_COST 4.0
-#define REST_COST 8.0
+#define REST_COST 12.0
 /* A division must save this part of the work to be worth its memory. */
 #define GAIN_MIN 0.1
 /* Copies cost memory and leave less to copy below. */
-#define COPY_COST 0.1
+#define COPY_COST 0.02
 
 struct sample {
 	const struct sl_divide_task *task;

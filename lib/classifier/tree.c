@@ -10,7 +10,7 @@
 /* Shorter lists are leaves; their boxes take two blocks. */
 #define LEAF_BOXES 8
 /* Boxes placed for each one there is, and a few more, so that small trees may copy what they like. */
-#define COPIES_MAX  4
+#define COPIES_MAX  8
 #define COPIES_MORE 4096
 #define DEPTH_MAX   24
 /* Boxes placed between two looks at whether to go on. */

@@ -27,7 +27,7 @@ struct sl_tree {
 
 /*
  * Builds the tree.  No packet will visit more than `visits_max` (1..SL_VISITS_MAX) leaves, and no more than
- * a constant times as many boxes are placed as there are.  0; NO_MEMORY or BUSY.  fini in either case.
+ * 8 times as many boxes are placed as there are, and some.  0; NO_MEMORY or BUSY.  fini in either case.
  */
 int sl_tree_build(struct sl_tree *tree, const struct sl_boxes *boxes, const struct sl_key_plan *plan,
 	const struct sl_layer_program *layer, uint32_t visits_max,
