@@ -5,7 +5,7 @@
 swap.py SOCKET SECONDS DOCUMENT DOCUMENT...
 
 Prints {"swaps", "refused", "p50_ms", "p99_ms"}; each swap's CLOCK_MONOTONIC in ns before and after, and which
-document it was, goes to the file named by SWAP_LOG, if any.  SWAP_MAX ends it after that many.
+document it was, goes to the file named by SWAP_LOG, if any.  SWAP_MAX ends it after that many; SWAP_PAUSE seconds pass between them.
 """
 import http.client
 import json
@@ -30,6 +30,7 @@ def main(path, seconds, *names):
     connection = UnixConnection(path)
     end = time.monotonic() + float(seconds)
     swap_max = int(os.environ.get("SWAP_MAX", "1000000"))
+    pause = float(os.environ.get("SWAP_PAUSE", "0"))
     log, times, refused = [], [], 0
     while time.monotonic() < end and len(times) < swap_max:
         which = len(times) % len(documents)
@@ -41,6 +42,7 @@ def main(path, seconds, *names):
         refused += answer.status >= 300
         times.append(after - before)
         log.append(f"{which} {before} {after}\n")
+        time.sleep(pause)
     if "SWAP_LOG" in os.environ:
         with open(os.environ["SWAP_LOG"], "w") as file:
             file.writelines(log)
