@@ -5,8 +5,10 @@
 
 /* TCP (RFC 9293), UDP (RFC 768), SCTP (RFC 9260), GRE (RFC 2784, 2890, 2637) and other tunnels. */
 
-#define SCTP_SIZE 12u
-#define GRE_SIZE  4u
+#define PORTS_SIZE    4u
+#define TCP_FLAGS_END 14u
+#define SCTP_SIZE     12u
+#define GRE_SIZE      4u
 
 void
 sl_fault_transport(
@@ -30,6 +32,16 @@ end_headers(const struct sl_cursor *c, struct sl_meta *meta, uint32_t size)
 	meta->l4_len = (uint16_t)size;
 	meta->payload_offset = (uint16_t)(c->at + size);
 	meta->payload_len = sl_cursor_left(c) - size;
+}
+
+/* The ports, where TCP, UDP and SCTP have them; nothing when they are cut. */
+static void
+put_ports(const struct sl_cursor *c, struct sl_meta *meta)
+{
+	if (!sl_cursor_has(c, PORTS_SIZE))
+		return;
+	sl_meta_put_ports(meta, sl_be32(sl_cursor_bytes(c)));
+	meta->present |= SL_PORTS_PRESENT;
 }
 
 bool
@@ -70,19 +82,22 @@ parse_tcp_options(struct sl_cursor *c, struct sl_meta *meta, uint32_t size)
 		sl_fault(meta, SL_REASON_TCP_BAD_OPTION);
 }
 
+/* Reports on a header that is cut, by a tiny fragment for instance, name what is left of it. */
 static void
 parse_tcp(struct sl_cursor *c, struct sl_meta *meta)
 {
 	const uint8_t *tcp = sl_cursor_bytes(c);
 	uint32_t size;
 
+	put_ports(c, meta);
+	if (sl_cursor_has(c, TCP_FLAGS_END)) {
+		meta->tcp_flags = tcp[13];
+		meta->present |= SL_PRESENT(TCP_FLAGS);
+	}
 	if (!sl_cursor_has(c, SL_TCP_SIZE)) {
 		sl_fault_transport(c, meta, SL_TCP_SIZE, SL_REASON_TCP_TRUNCATED);
 		return;
 	}
-	sl_meta_put_ports(meta, sl_be32(tcp));
-	meta->tcp_flags = tcp[13];
-	meta->present |= SL_PORTS_PRESENT | SL_PRESENT(TCP_FLAGS);
 	size = (tcp[12] >> 4) * 4u;
 	if (size < SL_TCP_SIZE)
 		sl_fault(meta, SL_REASON_TCP_BAD_DATA_OFFSET);
@@ -100,12 +115,11 @@ parse_udp(struct sl_cursor *c, struct sl_meta *meta)
 	const uint8_t *udp = sl_cursor_bytes(c);
 	uint32_t length, left = sl_cursor_left(c);
 
+	put_ports(c, meta);
 	if (!sl_cursor_has(c, SL_UDP_SIZE)) {
 		sl_fault_transport(c, meta, SL_UDP_SIZE, SL_REASON_UDP_TRUNCATED);
 		return;
 	}
-	sl_meta_put_ports(meta, sl_be32(udp));
-	meta->present |= SL_PORTS_PRESENT;
 	if (sl_udp_is_tunnel(meta->dst_port))
 		meta->meta_flags |= SL_META_IS_TUNNEL;
 	length = sl_be16(udp + 4);
@@ -126,8 +140,7 @@ parse_sctp(struct sl_cursor *c, struct sl_meta *meta)
 		sl_fault_transport(c, meta, SCTP_SIZE, SL_REASON_SCTP_TRUNCATED);
 		return;
 	}
-	sl_meta_put_ports(meta, sl_be32(sl_cursor_bytes(c)));
-	meta->present |= SL_PORTS_PRESENT;
+	put_ports(c, meta);
 	end_headers(c, meta, SCTP_SIZE);
 }
 

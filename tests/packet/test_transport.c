@@ -66,6 +66,11 @@ test_tcp_faults_keep_ports(void **state)
 		assert_int_equal(meta.dst_port, 80);
 	}
 	workbench_sample("tcp_cut", IN, &meta);
+	assert_int_equal(meta.dst_port, 80);
+	assert_int_equal(meta.tcp_flags, 0x18);
+	workbench_sample("ip4_fragment_tiny", IN, &meta);
+	assert_true(sl_meta_has(&meta, SL_SLOT_DST_PORT));
+	workbench_sample("sctp_cut", IN, &meta);
 	assert_false(sl_meta_has(&meta, SL_SLOT_DST_PORT));
 }
 
