@@ -83,8 +83,7 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-static void
-say(const char *before, const char *format, va_list args)
+static void SL_PRINTF(2, 0) say(const char *before, const char *format, va_list args)
 {
 	fprintf(stderr, "sluice-replay: %s", before);
 	vfprintf(stderr, format, args);

@@ -46,3 +46,33 @@ const struct sl_order sl_order[2] = {
 			.refused_twin_v6 = SLUICE_LAYER_OUTBOUND_IPPACKET_V6_DISCARD,
 		},
 };
+
+#define FRAME     (1u << SL_ORDER_ETHERNET)
+#define IP4       (1u << SL_ORDER_IP4)
+#define IP6       (1u << SL_ORDER_IP6)
+#define IP4_ERROR (1u << SL_ORDER_IP4_ERROR)
+#define IP6_ERROR (1u << SL_ORDER_IP6_ERROR)
+#define REFUSED   (FRAME | SL_ORDER_REFUSED)
+
+const uint8_t sl_order_classes_of[16] = {
+	/* Not IP, impossible, IPv4 and IPv6: */
+	FRAME,
+	FRAME,
+	FRAME | IP4,
+	FRAME | IP6,
+	/* ICMP errors */
+	FRAME,
+	FRAME,
+	FRAME | IP4 | IP4_ERROR,
+	FRAME | IP6 | IP6_ERROR,
+	/* refused */
+	REFUSED,
+	REFUSED,
+	REFUSED,
+	REFUSED,
+	/* refused ICMP errors */
+	REFUSED,
+	REFUSED,
+	REFUSED,
+	REFUSED,
+};

@@ -22,6 +22,9 @@ enum sl_order_class {
 	SL_ORDER_CLASS_COUNT
 };
 
+_Static_assert(
+	SL_ORDER_CLASS_COUNT < 8, "the classes of a packet and one bit more fit into a byte");
+
 struct sl_order_visit {
 	uint8_t layer;    /* enum sluice_layer */
 	uint8_t visitors; /* enum sl_order_class */
@@ -38,17 +41,19 @@ struct sl_order {
 
 extern const struct sl_order sl_order[2]; /* by enum sluice_direction */
 
-/* The classes of a packet as bits. Packet time. */
-static inline uint32_t
+#define SL_ORDER_REFUSED 0x80u /* beside the classes' bits: the parser refuses the packet */
+
+/* Classes by refusal (8), ICMP error (4) and halved IP version (3). */
+extern const uint8_t sl_order_classes_of[16];
+
+/* The classes of a packet as bits, and SL_ORDER_REFUSED. Packet time. */
+static inline uint8_t
 sl_order_classes(const struct sl_meta *meta)
 {
-	uint32_t is_well = meta->reason == SL_REASON_NONE;
-	uint32_t ip4 = is_well & (meta->ip_version == 4);
-	uint32_t ip6 = is_well & (meta->ip_version == 6);
-	uint32_t error = (meta->meta_flags & SL_META_IS_ICMP_ERROR) != 0;
+	uint32_t is_error = (meta->meta_flags & SL_META_IS_ICMP_ERROR) != 0;
+	uint32_t is_refused = meta->reason != SL_REASON_NONE;
 
-	return 1u << SL_ORDER_ETHERNET | ip4 << SL_ORDER_IP4 | ip6 << SL_ORDER_IP6 |
-		(ip4 & error) << SL_ORDER_IP4_ERROR | (ip6 & error) << SL_ORDER_IP6_ERROR;
+	return sl_order_classes_of[is_refused << 3 | is_error << 2 | (meta->ip_version >> 1 & 3)];
 }
 
 #endif

@@ -19,32 +19,43 @@ permit_all(struct sl_outcome *outcomes, uint32_t n)
 	};
 
 	for (uint32_t i = 0; i < n; i++)
-		outcomes[i] = permit;
+		memcpy(&outcomes[i], &permit, sizeof(permit));
 }
 
-/* Sorts the packets by class; returns those the parser refuses. */
+/* The lowest bits of eight bytes, the first byte's lowest. */
 static uint64_t
-sort_packets(const struct sl_burst *burst, uint32_t n, uint64_t classes[SL_ORDER_CLASS_COUNT])
+low_bits(uint64_t bytes)
 {
-	uint64_t refused = 0, ip4 = 0, ip6 = 0, ip4_error = 0, ip6_error = 0;
-	uint64_t bits;
+	return (bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56;
+}
 
-	for (uint32_t i = 0; i < n; i++) {
-		bits = sl_order_classes(&burst->metas[i]);
-		ip4 |= (bits >> SL_ORDER_IP4 & 1) << i;
-		ip6 |= (bits >> SL_ORDER_IP6 & 1) << i;
-		ip4_error |= (bits >> SL_ORDER_IP4_ERROR & 1) << i;
-		ip6_error |= (bits >> SL_ORDER_IP6_ERROR & 1) << i;
-		refused |= (uint64_t)(burst->metas[i].reason != SL_REASON_NONE) << i;
+/*
+ * Sorts the packets into sets, one a class; returns those the parser refuses.  Each packet's classes
+ * are a byte, and the sets are gathered from eight bytes at a time.
+ */
+static uint64_t
+sort_packets(const struct sl_burst *burst, uint32_t n, uint64_t sets[SL_ORDER_CLASS_COUNT])
+{
+	uint8_t classes[SL_PIPELINE_BURST_MAX] = {0};
+	uint64_t refused = 0, eight;
+
+	for (uint32_t i = 0; i < n; i++)
+		classes[i] = sl_order_classes(&burst->metas[i]);
+	for (uint32_t c = 0; c < SL_ORDER_CLASS_COUNT; c++)
+		sets[c] = 0;
+	for (uint32_t i = 0; i < n; i += 8) {
+		memcpy(&eight, &classes[i], sizeof(eight));
+		for (uint32_t c = 0; c < SL_ORDER_CLASS_COUNT; c++)
+			sets[c] |= low_bits(eight >> c) << i;
+		refused |= low_bits(eight >> 7) << i;
 	}
-	classes[SL_ORDER_ETHERNET] =
-		burst->path->link_type == SL_LINK_ETHERNET ? first_packets(n) : 0;
-	classes[SL_ORDER_IP4] = ip4;
-	classes[SL_ORDER_IP6] = ip6;
-	classes[SL_ORDER_IP4_ERROR] = ip4_error;
-	classes[SL_ORDER_IP6_ERROR] = ip6_error;
+	if (burst->path->link_type != SL_LINK_ETHERNET)
+		sets[SL_ORDER_ETHERNET] = 0;
 	return refused;
 }
+
+_Static_assert(SL_ORDER_REFUSED == 1u << 7, "the refused are the highest bit of the classes");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sets are gathered from the low byte up");
 
 /* Takes the burst through its layers, one layer at a time. */
 static void
@@ -52,17 +63,17 @@ judge(struct sl_burst *burst, uint32_t n)
 {
 	const struct sl_order *order = &sl_order[burst->path->direction];
 	const struct sl_layer_program *program;
-	uint64_t classes[SL_ORDER_CLASS_COUNT];
+	uint64_t sets[SL_ORDER_CLASS_COUNT];
 	uint64_t alive = first_packets(n), refused, members;
 
-	refused = sort_packets(burst, n, classes);
+	refused = sort_packets(burst, n, sets);
 	for (uint32_t i = 0; i < SL_ORDER_VISITS && alive != 0; i++) {
 		if (i == order->n_before_ip && (alive & refused) != 0) {
 			sl_pipeline_refuse(burst, alive & refused);
 			alive &= ~refused;
 		}
 		program = burst->snapshot->layers[order->visits[i].layer];
-		members = alive & classes[order->visits[i].visitors];
+		members = alive & sets[order->visits[i].visitors];
 		if (program != NULL && members != 0)
 			alive &= ~sl_pipeline_visit(burst, program, members);
 	}

@@ -18,6 +18,9 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402
 from scapy.layers.l2 import Ether  # noqa: E402
 
 REPLAY = os.environ.get("SLUICE_REPLAY", "build/sluice-replay")
+# What a sanitizer finds is not taken for an answer of the tool.
+os.environ.setdefault("ASAN_OPTIONS", "exitcode=66")
+os.environ.setdefault("UBSAN_OPTIONS", "halt_on_error=1:exitcode=66")
 
 ETHERNET = 1
 RAW = 101
