@@ -228,6 +228,23 @@ test_reload_takes_back_what_calls_changed(void **state)
 	assert_non_null(fixture_filter(f, "b"));
 }
 
+/* What a file says belongs to the file, whoever said the same before. */
+static void
+test_files_take_over_what_they_name(void **state)
+{
+	struct files *files = *state;
+	struct fixture *f = files->f;
+
+	assert_int_equal(boot(files), 0);
+	assert_int_equal(fixture_put(f, SL_OBJECT_FILTER, FILTER("c", "s", "permit")), 0);
+	write_file(files, 1, "{'filters':[" FILTER("c", "s", "permit") "]}");
+	assert_int_equal(reload(files), 0);
+	assert_int_equal(fixture_filter(f, "c")->object.origin, SL_ORIGIN_FILE);
+	write_file(files, 1, "{}");
+	assert_int_equal(reload(files), 0);
+	assert_null(fixture_filter(f, "c"));
+}
+
 static void
 test_put_of_the_whole_policy_covers_files(void **state)
 {
@@ -278,6 +295,7 @@ main(void)
 		WITH_FILES(test_reload_of_the_same_is_no_commit),
 		WITH_FILES(test_reload_replaces_what_came_from_files),
 		WITH_FILES(test_reload_takes_back_what_calls_changed),
+		WITH_FILES(test_files_take_over_what_they_name),
 		WITH_FILES(test_put_of_the_whole_policy_covers_files),
 		WITH_FILES(test_faulty_reload_keeps_the_policy),
 	};
