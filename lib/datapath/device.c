@@ -79,7 +79,7 @@ device_parse(const char *spec, unsigned int index, struct device *device, struct
 			continue;
 		device->kind = (enum device_kind)i;
 		device->has_mtu = kinds[i].has_mtu;
-		strcpy(device->spec, spec);
+		memcpy(device->spec, spec, strlen(spec) + 1);
 		return kinds[i].parse(spec + len, index, device, err);
 	}
 	return refuse_kind(err, spec);
@@ -317,7 +317,7 @@ probe_pcap(const struct device *device, struct sl_error *err)
 		return 0;
 	slash = strrchr(value, '/');
 	if (slash == NULL)
-		strcpy(value, ".");
+		snprintf(value, sizeof(value), ".");
 	else
 		slash[slash == value] = '\0';
 	if (access(value, W_OK) == 0)
