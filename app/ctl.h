@@ -89,11 +89,15 @@ int ctl_read_frame(const char *path, uint64_t n, char **hex);
 
 /* --- Output (ctl_print.c). --- */
 
-/* "sluicectl: ..." on standard error. Returns CTL_USAGE. */
+/*
+ * "sluicectl: ..." on standard error. Returns CTL_USAGE.  Here and below, control characters in what is
+ * printed become question marks: text from elsewhere must not drive the terminal.
+ */
 int ctl_fail(const char *format, ...) SL_PRINTF(1, 2);
+/* One more line of it, indented. */
+void ctl_fail_more(const char *format, ...) SL_PRINTF(1, 2);
 /* JSON on standard output, one line with -j, indented otherwise. */
 void ctl_print_json(const struct ctl *ctl, const json_t *json);
-/* Text from the daemon with control characters made visible: it must not drive the terminal. */
 void ctl_print_text(const char *text);
 void ctl_printf(const char *format, ...) SL_PRINTF(1, 2);
 /* The same and a line end. */

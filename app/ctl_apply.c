@@ -63,7 +63,8 @@ print_changes(const struct options *options, const json_t *diff, const char *kin
 			printf("%c ... and %zu more\n", sign, json_array_size(list) - i);
 			break;
 		}
-		ctl_line("%c %s", sign, json_string_value(item));
+		if (json_is_string(item))
+			ctl_line("%c %s", sign, json_string_value(item));
 	}
 }
 

@@ -63,10 +63,12 @@ tell_details(const json_t *problem)
 		const char *pointer = ctl_text(item, "pointer");
 
 		if (pointer[0] != '\0')
-			fprintf(stderr, "  %s: %s\n", pointer, ctl_text(item, "detail"));
+			ctl_fail_more("%s: %s", pointer, ctl_text(item, "detail"));
 	}
-	json_array_foreach(json_object_get(problem, "referrers"), i, item)
-		fprintf(stderr, "  referred to by %s\n", json_string_value(item));
+	json_array_foreach(json_object_get(problem, "referrers"), i, item) {
+		if (json_is_string(item))
+			ctl_fail_more("referred to by %s", json_string_value(item));
+	}
 }
 
 static int

@@ -10,27 +10,6 @@
 
 #define TEXTS 16 /* results of ctl_text and ctl_time that are valid at a time */
 
-int
-ctl_fail(const char *format, ...)
-{
-	va_list args;
-
-	fputs("sluicectl: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return CTL_USAGE;
-}
-
-void
-ctl_print_json(const struct ctl *ctl, const json_t *json)
-{
-	json_dumpf(json, stdout,
-		ctl->json ? JSON_COMPACT | JSON_ENCODE_ANY : JSON_INDENT(2) | JSON_ENCODE_ANY);
-	putchar('\n');
-}
-
 /* Control characters of ASCII, and those of Latin-1 in UTF-8 (C2 80 .. C2 9F). */
 static bool
 is_control(const char *at)
@@ -41,49 +20,88 @@ is_control(const char *at)
 		(c == 0xc2 && (unsigned char)at[1] >= 0x80 && (unsigned char)at[1] < 0xa0);
 }
 
-void
-ctl_print_text(const char *text)
+/* Text that may come from anywhere must not drive the terminal. */
+static void
+print_text(FILE *file, const char *text)
 {
 	for (; *text != '\0'; text++) {
 		if (!is_control(text)) {
-			putchar(*text);
+			putc(*text, file);
 			continue;
 		}
-		putchar('?');
+		putc('?', file);
 		if ((unsigned char)*text == 0xc2)
 			text++;
 	}
 }
 
+SL_PRINTF(2, 0) static void print_formatted(FILE *file, const char *format, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		return;
+	print_text(file, text);
+	free(text);
+}
+
+int
+ctl_fail(const char *format, ...)
+{
+	va_list args;
+
+	fputs("sluicectl: ", stderr);
+	va_start(args, format);
+	print_formatted(stderr, format, args);
+	va_end(args);
+	putc('\n', stderr);
+	return CTL_USAGE;
+}
+
+void
+ctl_fail_more(const char *format, ...)
+{
+	va_list args;
+
+	fputs("  ", stderr);
+	va_start(args, format);
+	print_formatted(stderr, format, args);
+	va_end(args);
+	putc('\n', stderr);
+}
+
+void
+ctl_print_json(const struct ctl *ctl, const json_t *json)
+{
+	json_dumpf(json, stdout, (ctl->json ? JSON_COMPACT : JSON_INDENT(2)) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+void
+ctl_print_text(const char *text)
+{
+	print_text(stdout, text);
+}
+
 void
 ctl_printf(const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	print_formatted(stdout, format, args);
 	va_end(args);
-	if (text != NULL)
-		ctl_print_text(text);
-	free(text);
 }
 
 void
 ctl_line(const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	print_formatted(stdout, format, args);
 	va_end(args);
-	if (text != NULL)
-		ctl_print_text(text);
 	putchar('\n');
-	free(text);
 }
 
 /* --- Members. --- */
