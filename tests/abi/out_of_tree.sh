@@ -5,7 +5,7 @@
 # Usage: tests/abi/out_of_tree.sh SOURCE_DIR BUILD_DIR TRY_EXAMPLE
 set -eu
 
-source=$1 build=$2 try=$3
+source=$(realpath "$1") build=$(realpath "$2") try=$(realpath "$3")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 dest=$work/dest
