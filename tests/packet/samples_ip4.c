@@ -228,7 +228,7 @@ fragment_at_8_udp(struct sl_build *b)
 static void
 fragment_too_far(struct sl_build *b)
 {
-	fragment(b, 17, 48, 65472, false);
+	fragment(b, 17, 36, 65480, false);
 }
 
 static void

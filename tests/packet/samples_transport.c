@@ -92,6 +92,14 @@ tcp_option_without_length(struct sl_build *b)
 }
 
 static void
+tcp_option_of_0_after_timestamps(struct sl_build *b)
+{
+	static const uint8_t options[16] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 5, 0, 0, 0};
+
+	tcp_with_options(b, options, sizeof(options));
+}
+
+static void
 tcp_options_after_end(struct sl_build *b)
 {
 	tcp_with_options(b, (const uint8_t[]){1, 0, 8, 0}, 4);
@@ -268,6 +276,8 @@ static const struct sample list[] = {
 	{"tcp_option_beyond_header", tcp_option_beyond_header, SL_LINK_ETHERNET,
 		SL_REASON_TCP_BAD_OPTION},
 	{"tcp_option_without_length", tcp_option_without_length, SL_LINK_ETHERNET,
+		SL_REASON_TCP_BAD_OPTION},
+	{"tcp_option_of_0_after_timestamps", tcp_option_of_0_after_timestamps, SL_LINK_ETHERNET,
 		SL_REASON_TCP_BAD_OPTION},
 	{"tcp_options_after_end", tcp_options_after_end, SL_LINK_ETHERNET, SL_REASON_NONE},
 	{"tcp_ip6", tcp_ip6, SL_LINK_ETHERNET, SL_REASON_NONE},
