@@ -171,11 +171,12 @@ test_objects(void **state)
 static void
 test_not_objects(void **state)
 {
+	static const char text[] = "#!/bin/sh\necho this text is longer than an ELF header is, "
+				   "so it is read as one and found wanting\n";
 	struct fixture *f = *state;
 	const char *path;
 
-	path = write_file(f, "text.so",
-		"#!/bin/sh\necho hello, this is a text file of some length\n\n\n\n", 64, 0644);
+	path = write_file(f, "text.so", text, strlen(text), 0644);
 	assert_refused(f, path, "not a shared object: it does not begin as an ELF file");
 	path = write_file(f, "empty.so", "", 0, 0644);
 	assert_refused(f, path, "not a shared object: shorter than an ELF header");
