@@ -11,33 +11,49 @@
 /* --- What the callout sees. --- */
 
 static void
-get_value(const struct sl_meta *meta, const struct value_source *source, struct sluice_value *value)
+get_number(
+	const struct sl_meta *meta, const struct value_source *source, struct sluice_value *value)
 {
-	const struct sl_slot_info *slot;
-	const struct sl_blob *blob;
-	const uint8_t *at;
+	const bool is_present = (meta->present >> source->slot & 1) != 0;
+	uint64_t number;
 
-	*value = (struct sluice_value){.type = SLUICE_TYPE_EMPTY};
-	if (!sl_meta_has(meta, source->slot))
+	/* A number's bytes are the low ones of the eight at its place (registry.c has the mask). */
+	memcpy(&number, (const uint8_t *)meta + source->offset, sizeof(number));
+	value->type = is_present ? source->type : SLUICE_TYPE_EMPTY;
+	value->number = is_present ? number & source->mask : 0;
+}
+
+static void
+get_bytes(const struct sl_meta *meta, const struct value_source *source, struct sluice_value *value)
+{
+	const uint8_t *at = (const uint8_t *)meta + source->offset;
+	const struct sl_blob *blob;
+
+	if ((meta->present >> source->slot & 1) == 0)
 		return;
-	slot = &sl_slot_info[source->slot];
-	at = (const uint8_t *)meta + slot->offset;
 	value->type = source->type;
-	switch ((enum sl_slot_kind)slot->kind) {
-	case SL_SLOT_KIND_NUMBER:
-		value->number = sl_meta_number(meta, source->slot);
-		break;
-	case SL_SLOT_KIND_BYTES:
-		value->bytes = at;
-		value->size = slot->size;
-		break;
-	case SL_SLOT_KIND_BLOB:
+	value->bytes = at;
+	value->size = source->size;
+	if (source->size == 0) {
 		memcpy(&blob, at, sizeof(blob));
 		value->bytes = blob->bytes;
 		value->size = blob->len;
-		break;
 	}
 }
+
+static void
+get_values(
+	const struct sl_meta *meta, const struct value_layout *layout, struct sluice_value *values)
+{
+	memset(values, 0, layout->n_values * sizeof(values[0]));
+	for (uint32_t i = 0; i < layout->n_numbers; i++)
+		get_number(meta, &layout->sources[i], &values[layout->sources[i].index]);
+	for (uint32_t i = layout->n_numbers; i < layout->n_sources; i++)
+		get_bytes(meta, &layout->sources[i], &values[layout->sources[i].index]);
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are read by their low bytes");
+_Static_assert(SLUICE_TYPE_EMPTY == 0, "zeroed values are EMPTY");
 
 static void
 get_fragment(const struct sl_meta *meta, struct sluice_metadata *out)
@@ -181,7 +197,7 @@ call(const struct sluice_callout *callout, const struct sl_plugin *plugin,
 	const struct sluice_classify_in in = {
 		.size = sizeof(in),
 		.layer = layer->layer->id,
-		.n_values = layout->n,
+		.n_values = layout->n_values,
 		.worker = env->worker,
 		.values = values,
 		.meta = &metadata,
@@ -190,8 +206,7 @@ call(const struct sluice_callout *callout, const struct sl_plugin *plugin,
 		.callout = plugin->instance,
 	};
 
-	for (uint32_t i = 0; i < layout->n; i++)
-		get_value(meta, &layout->sources[i], &values[i]);
+	get_values(meta, layout, values);
 	get_metadata(meta, env, &metadata);
 	get_filter(layer, rank, &filter);
 	callout->classify(&in, out);

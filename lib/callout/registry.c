@@ -13,18 +13,49 @@
 /* --- Creation. --- */
 
 static void
+add_source(struct value_layout *layout, const struct sl_layer *layer, uint8_t index)
+{
+	const struct sl_layer_field *field = &layer->fields[index];
+	const enum sl_slot slot =
+		field->available ? sl_meta_slot(layer, field->field) : SL_SLOT_NONE;
+	const struct sl_slot_info *info;
+
+	if (slot >= SL_SLOT_COUNT)
+		return;
+	info = &sl_slot_info[slot];
+	/* Numbers are read as 8 bytes, of which those beyond the number are masked off. */
+	assert(info->offset + sizeof(uint64_t) <= sizeof(struct sl_meta));
+	layout->sources[layout->n_sources++] = (struct value_source){
+		.mask = UINT64_MAX >> (64 - 8 * SL_MIN(info->size, sizeof(uint64_t))),
+		.offset = info->offset,
+		.index = index,
+		.type = (uint8_t)field->type,
+		.slot = (uint8_t)slot,
+		.size = info->kind == SL_SLOT_KIND_BYTES ? info->size : 0,
+	};
+}
+
+static bool
+is_number(const struct sl_layer *layer, uint8_t index)
+{
+	const enum sl_slot slot = sl_meta_slot(layer, layer->fields[index].field);
+
+	return slot < SL_SLOT_COUNT && sl_slot_info[slot].kind == SL_SLOT_KIND_NUMBER;
+}
+
+static void
 lay_out_values(const struct sl_layer *layer, struct value_layout *layout)
 {
 	assert(layer->n_fields <= SLUICE_FIELDS_MAX);
-	layout->n = layer->n_fields;
-	for (uint32_t i = 0; i < layout->n; i++) {
-		const struct sl_layer_field *field = &layer->fields[i];
-
-		layout->sources[i] = (struct value_source){
-			.type = (uint8_t)field->type,
-			.slot = field->available ? (uint8_t)sl_meta_slot(layer, field->field)
-						 : SL_SLOT_NONE,
-		};
+	layout->n_values = layer->n_fields;
+	for (uint8_t i = 0; i < layer->n_fields; i++) {
+		if (is_number(layer, i))
+			add_source(layout, layer, i);
+	}
+	layout->n_numbers = layout->n_sources;
+	for (uint8_t i = 0; i < layer->n_fields; i++) {
+		if (!is_number(layer, i))
+			add_source(layout, layer, i);
 	}
 }
 

@@ -27,13 +27,22 @@
 
 /* Where one value of a layer's vector comes from. */
 struct value_source {
-	uint8_t type; /* enum sluice_data_type */
-	uint8_t slot; /* enum sl_slot */
+	uint64_t mask;   /* NUMBER: of the 8 bytes at `offset`, those that are the number */
+	uint16_t offset; /* in struct sl_meta */
+	uint8_t index;   /* in the vector */
+	uint8_t type;    /* enum sluice_data_type */
+	uint8_t slot;    /* enum sl_slot */
+	uint8_t size;    /* BYTES: how many; BLOB: 0 */
 };
 
-/* The vector of one layer. */
+/*
+ * The vector of one layer: numbers first, then what is pointed to.  Fields without a slot are in neither
+ * part and stay EMPTY.
+ */
 struct value_layout {
-	uint32_t n;
+	uint32_t n_values;
+	uint32_t n_numbers;
+	uint32_t n_sources;
 	struct value_source sources[SLUICE_FIELDS_MAX];
 };
 
