@@ -99,6 +99,30 @@ struct product {
 	uint32_t n;
 };
 
+/* How far word i of a part is from the end of the number. */
+static unsigned int
+shift_of(const struct sl_key_part *part, uint32_t i)
+{
+	return 32 * (part->n_words - 1 - i);
+}
+
+/*
+ * True when ranges over single words can say what the range says: below the first word in which its ends
+ * differ, it begins with zeros and ends with ones.
+ */
+static bool
+fits_words(const struct sl_key_part *part, const struct sl_range *range)
+{
+	for (uint32_t i = 0; i + 1 < part->n_words; i++) {
+		const unsigned int shift = shift_of(part, i);
+		const sl_wide below = ((sl_wide)1 << shift) - 1;
+
+		if (range->low >> shift != range->high >> shift)
+			return (range->low & below) == 0 && (range->high & below) == below;
+	}
+	return true;
+}
+
 /* Ranges are worth boxes of their own when most of what lies between them is gaps. */
 static bool
 is_sparse(const struct sl_ranges *ranges)
@@ -118,9 +142,14 @@ first_form(const struct sl_key_plan *plan, const struct sl_group *group)
 
 	if (group->slot == SL_SLOT_NONE || plan->part_of_slot[group->slot] == SL_KEY_PARTS_MAX)
 		return FORM_WILD;
-	if (group->is_exact && present->n > 1 && present->n <= SPREAD_MAX && is_sparse(present))
-		return FORM_SPREAD;
-	return FORM_HULL;
+	if (!group->is_exact || present->n < 2 || present->n > SPREAD_MAX || !is_sparse(present))
+		return FORM_HULL;
+	/* Boxes larger than their ranges could overlap, and a filter would match twice. */
+	for (size_t i = 0; i < present->n; i++) {
+		if (!fits_words(&plan->parts[plan->part_of_slot[group->slot]], &present->list[i]))
+			return FORM_HULL;
+	}
+	return FORM_SPREAD;
 }
 
 static size_t
@@ -193,27 +222,21 @@ narrow_word(struct draft *draft, uint32_t word, uint32_t low, uint32_t high)
 	return draft->lows[word] <= draft->highs[word];
 }
 
-/*
- * Narrows the words of a part to a range.  Words are exact down to the first in which the ends differ and
- * free below it; the box is too large unless the range begins and ends at multiples there.
- */
+/* Narrows the words of a part to a range, down to the first in which its ends differ. */
 static bool
 narrow(struct draft *draft, const struct sl_key_part *part, const struct sl_range *range)
 {
+	if (!fits_words(part, range))
+		draft->box->is_tested = true;
 	for (uint32_t i = 0; i < part->n_words; i++) {
-		const unsigned int shift = 32 * (part->n_words - 1 - i);
+		const unsigned int shift = shift_of(part, i);
 		const uint32_t low = (uint32_t)(range->low >> shift);
 		const uint32_t high = (uint32_t)(range->high >> shift);
 
 		if (!narrow_word(draft, part->word + i, low, high))
 			return false;
-		if (low != high) {
-			const sl_wide below = ((sl_wide)1 << shift) - 1;
-
-			if ((range->low & below) != 0 || (range->high & below) != below)
-				draft->box->is_tested = true;
+		if (low != high)
 			return true;
-		}
 	}
 	return true;
 }

@@ -15,7 +15,7 @@
  * SLUICE_SEED repeats a run; SLUICE_PROPERTY_N is how many packets are classified.
  */
 
-#define AMOUNT 1000000
+#define AMOUNT 3000000
 
 struct run {
 	struct generator g;
