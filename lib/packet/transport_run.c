@@ -7,6 +7,7 @@
 
 #define PORTS_SIZE    4u
 #define TCP_FLAGS_END 14u
+#define TCP_FIRST_MIN 16u /* bytes of TCP that a first IPv4 fragment must hold (RFC 1858) */
 #define SCTP_SIZE     12u
 #define GRE_SIZE      4u
 
@@ -82,11 +83,25 @@ parse_tcp_options(struct sl_cursor *c, struct sl_meta *meta, uint32_t size)
 		sl_fault(meta, SL_REASON_TCP_BAD_OPTION);
 }
 
+/*
+ * A first IPv4 fragment may end inside the TCP header as long as ports and flags are in it.  IPv6 wants
+ * the whole header there (RFC 7112).
+ */
+static bool
+is_split_tcp(const struct sl_cursor *c, const struct sl_meta *meta)
+{
+	uint32_t left = sl_cursor_left(c);
+
+	return c->is_first_fragment && meta->ip_version == 4 && left >= TCP_FIRST_MIN &&
+		left < SL_TCP_SIZE;
+}
+
 /* Reports on a header that is cut, by a tiny fragment for instance, name what is left of it. */
 static void
 parse_tcp(struct sl_cursor *c, struct sl_meta *meta)
 {
 	const uint8_t *tcp = sl_cursor_bytes(c);
+	uint32_t need = is_split_tcp(c, meta) ? sl_cursor_left(c) : SL_TCP_SIZE;
 	uint32_t size;
 
 	put_ports(c, meta);
@@ -94,8 +109,12 @@ parse_tcp(struct sl_cursor *c, struct sl_meta *meta)
 		meta->tcp_flags = tcp[13];
 		meta->present |= SL_PRESENT(TCP_FLAGS);
 	}
-	if (!sl_cursor_has(c, SL_TCP_SIZE)) {
-		sl_fault_transport(c, meta, SL_TCP_SIZE, SL_REASON_TCP_TRUNCATED);
+	if (!sl_cursor_has(c, need)) {
+		sl_fault_transport(c, meta, need, SL_REASON_TCP_TRUNCATED);
+		return;
+	}
+	if (need < SL_TCP_SIZE) {
+		end_headers(c, meta, need);
 		return;
 	}
 	size = (tcp[12] >> 4) * 4u;

@@ -210,6 +210,12 @@ fragment_last(struct sl_build *b)
 static void
 fragment_tiny(struct sl_build *b)
 {
+	fragment(b, 6, 8, 0, true);
+}
+
+static void
+fragment_of_16(struct sl_build *b)
+{
 	fragment(b, 6, 16, 0, true);
 }
 
@@ -300,6 +306,7 @@ static const struct sample list[] = {
 	{"ip4_fragment_middle", fragment_middle, SL_LINK_ETHERNET, SL_REASON_NONE},
 	{"ip4_fragment_last", fragment_last, SL_LINK_ETHERNET, SL_REASON_NONE},
 	{"ip4_fragment_tiny", fragment_tiny, SL_LINK_ETHERNET, SL_REASON_IP4_TINY_FRAGMENT},
+	{"ip4_fragment_of_16", fragment_of_16, SL_LINK_ETHERNET, SL_REASON_NONE},
 	{"ip4_fragment_at_8", fragment_at_8, SL_LINK_ETHERNET, SL_REASON_IP4_TINY_FRAGMENT},
 	{"ip4_fragment_at_8_udp", fragment_at_8_udp, SL_LINK_ETHERNET, SL_REASON_NONE},
 	{"ip4_fragment_too_far", fragment_too_far, SL_LINK_ETHERNET, SL_REASON_IP4_BAD_FRAGMENT},
