@@ -84,7 +84,8 @@ ethdev_open(struct port *port, struct sl_error *err)
 	/* Files and nothing take packets of several buffers without saying so. */
 	port->has_multi_seg = !port->device.has_mtu ||
 		(info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
-	if (port->device.interface[0] != '\0')
+	/* A tap is ours wherever it was moved; other interfaces can go. */
+	if (port->device.kind == DEVICE_AF_XDP)
 		port->ifindex = (int)if_nametoindex(port->device.interface);
 	rte_eth_dev_callback_register(port->ethdev, RTE_ETH_EVENT_INTR_RMV, on_removal, port);
 	return 0;
