@@ -14,6 +14,7 @@
  * Threads. sl_document_setup once, before any thread uses jansson; the rest on any control thread.
  */
 
+#include "base/sl_buf.h"
 #include "base/sl_error.h"
 #include "policy/sl_policy.h"
 
@@ -82,5 +83,11 @@ bool sl_document_read(struct sl_policy *policy, const json_t *json, enum sl_life
  * New reference, NULL when out of memory.  Reading it back gives an equal policy.
  */
 json_t *sl_document_write(const struct sl_policy *policy, const char *provider, bool outputs);
+/*
+ * The same as compact JSON text, added to `text`: beside it there is one object in memory at a time (a
+ * policy as a tree of JSON takes ten times its text, and longer).  Want of memory shows in `text`.
+ */
+void sl_document_write_text(
+	const struct sl_policy *policy, const char *provider, bool outputs, struct sl_buf *text);
 
 #endif

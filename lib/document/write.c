@@ -245,3 +245,48 @@ sl_document_write(const struct sl_policy *policy, const char *provider, bool out
 	}
 	return document;
 }
+
+/* For json_dump_callback. */
+static int
+add_text(const char *bytes, size_t size, void *ctx)
+{
+	struct sl_buf *text = ctx;
+
+	sl_buf_add(text, bytes, size);
+	return text->failed ? -1 : 0;
+}
+
+static void
+write_object_text(const struct sl_object *object, bool outputs, struct sl_buf *text)
+{
+	json_t *json = sl_document_write_object(object, outputs);
+
+	if (json == NULL || json_dump_callback(json, add_text, text, JSON_COMPACT) != 0)
+		text->failed = true;
+	json_decref(json);
+}
+
+void
+sl_document_write_text(
+	const struct sl_policy *policy, const char *provider, bool outputs, struct sl_buf *text)
+{
+	struct sl_object *const *list;
+	size_t n;
+
+	for (unsigned int type = 0; type < SL_OBJECT_TYPE_COUNT; type++) {
+		const char *separator = "";
+
+		sl_buf_printf(text, "%s\"%s\":[", type == 0 ? "{" : ",",
+			sl_object_type_plural((enum sl_object_type)type));
+		list = sl_policy_list(policy, (enum sl_object_type)type, &n);
+		for (size_t i = 0; i < n && !text->failed; i++) {
+			if (!is_wanted(list[i], provider))
+				continue;
+			sl_buf_add_text(text, separator);
+			write_object_text(list[i], outputs, text);
+			separator = ",";
+		}
+		sl_buf_add_char(text, ']');
+	}
+	sl_buf_add_char(text, '}');
+}
