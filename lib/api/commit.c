@@ -9,7 +9,7 @@ texts_json(char *const *texts, size_t n)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_string(texts[i]));
+		api_append(&list, json_string(texts[i]));
 	return list;
 }
 
@@ -19,7 +19,7 @@ api_report_json(const struct sl_commit_report *report, bool is_dry_run)
 	json_t *lints = json_array();
 
 	for (size_t i = 0; i < report->n_lints; i++)
-		json_array_append_new(lints,
+		api_append(&lints,
 			json_pack("{s:s, s:s}", "code", report->lints[i].code, "detail",
 				report->lints[i].detail));
 	return json_pack("{s:b, s:o, s:{s:o, s:o, s:o}, s:{s:I, s:I, s:I, s:I, s:I}, s:o}",

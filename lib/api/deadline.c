@@ -12,6 +12,9 @@
  * The HTTP library's own time-out counts silence, so a client that sends one byte a second is never silent.
  * Here every connection has a moment by which its request must be there whole; a thread that wakes
  * four times a second shuts the sockets of those that missed it, and the library cleans up.
+ *
+ * When connections run short, whoever has kept us waiting longest makes room for who comes.  An honest
+ * client is waited for only as long as its request travels.
  */
 
 struct api_deadline {
@@ -26,19 +29,37 @@ struct api_deadlines {
 	pthread_cond_t wake;
 	pthread_t thread;
 	struct api_deadline *list;
+	uint32_t n;
+	uint32_t crowd;
 	uint64_t timeout_ns;
 	bool stop;
 };
 
 static void
+cut(struct api_deadline *deadline)
+{
+	shutdown(deadline->fd, SHUT_RDWR);
+	deadline->at_ns = UINT64_MAX;
+}
+
+static void
 cut_late(struct api_deadlines *deadlines, uint64_t now_ns)
 {
-	for (struct api_deadline *d = deadlines->list; d != NULL; d = d->next) {
-		if (d->at_ns <= now_ns) {
-			shutdown(d->fd, SHUT_RDWR);
-			d->at_ns = UINT64_MAX;
-		}
-	}
+	for (struct api_deadline *d = deadlines->list; d != NULL; d = d->next)
+		if (d->at_ns <= now_ns)
+			cut(d);
+}
+
+static void
+cut_longest(struct api_deadlines *deadlines)
+{
+	struct api_deadline *longest = NULL;
+
+	for (struct api_deadline *d = deadlines->list; d != NULL; d = d->next)
+		if (d->at_ns != UINT64_MAX && (longest == NULL || d->at_ns < longest->at_ns))
+			longest = d;
+	if (longest != NULL)
+		cut(longest);
 }
 
 static void *
@@ -62,8 +83,16 @@ watch(void *arg)
 	return NULL;
 }
 
+static void
+destroy(struct api_deadlines *deadlines)
+{
+	pthread_cond_destroy(&deadlines->wake);
+	pthread_mutex_destroy(&deadlines->lock);
+	free(deadlines);
+}
+
 int
-api_deadlines_new(uint32_t timeout_s, struct api_deadlines **out)
+api_deadlines_new(uint32_t timeout_s, uint32_t crowd, struct api_deadlines **out)
 {
 	struct api_deadlines *deadlines = calloc(1, sizeof(*deadlines));
 	pthread_condattr_t attr;
@@ -71,13 +100,14 @@ api_deadlines_new(uint32_t timeout_s, struct api_deadlines **out)
 	if (deadlines == NULL)
 		return -ENOMEM;
 	deadlines->timeout_ns = timeout_s * UINT64_C(1000000000);
+	deadlines->crowd = crowd;
 	pthread_mutex_init(&deadlines->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&deadlines->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	if (pthread_create(&deadlines->thread, NULL, watch, deadlines) != 0) {
-		free(deadlines);
+		destroy(deadlines);
 		return -EAGAIN;
 	}
 	*out = deadlines;
@@ -96,9 +126,15 @@ api_deadlines_free(struct api_deadlines *deadlines)
 	pthread_join(deadlines->thread, NULL);
 	while (deadlines->list != NULL)
 		api_deadline_end(deadlines, deadlines->list);
-	pthread_cond_destroy(&deadlines->wake);
-	pthread_mutex_destroy(&deadlines->lock);
-	free(deadlines);
+	destroy(deadlines);
+}
+
+void
+api_deadlines_cut(struct api_deadlines *deadlines, uint64_t now_ns)
+{
+	pthread_mutex_lock(&deadlines->lock);
+	cut_late(deadlines, now_ns);
+	pthread_mutex_unlock(&deadlines->lock);
 }
 
 struct api_deadline *
@@ -110,12 +146,15 @@ api_deadline_begin(struct api_deadlines *deadlines, int fd)
 		return NULL;
 	deadline->fd = fd;
 	pthread_mutex_lock(&deadlines->lock);
+	if (deadlines->n >= deadlines->crowd)
+		cut_longest(deadlines);
 	deadline->at_ns = sl_clock_monotonic_ns() + deadlines->timeout_ns;
 	deadline->next = deadlines->list;
 	deadline->link = &deadlines->list;
 	if (deadline->next != NULL)
 		deadline->next->link = &deadline->next;
 	deadlines->list = deadline;
+	deadlines->n++;
 	pthread_mutex_unlock(&deadlines->lock);
 	return deadline;
 }
@@ -129,6 +168,7 @@ api_deadline_end(struct api_deadlines *deadlines, struct api_deadline *deadline)
 	*deadline->link = deadline->next;
 	if (deadline->next != NULL)
 		deadline->next->link = deadline->link;
+	deadlines->n--;
 	pthread_mutex_unlock(&deadlines->lock);
 	free(deadline);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "api/api.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 /* Elements of a set: whole, added, removed; as JSON or one a line as text/plain. */
 
-#define LIMIT_MAX 1000000
+#define LIMIT_MAX    1000000
+#define ELEMENT_COST 112 /* bytes that jansson and malloc add to a text in an array */
 
 static bool
 wants_text(struct api_request *request)
@@ -18,17 +18,7 @@ wants_text(struct api_request *request)
 	return accept != NULL && strncasecmp(accept, "text/plain", 10) == 0;
 }
 
-static json_t *
-elements_slice(const json_t *all, size_t from, size_t limit)
-{
-	json_t *slice = json_array();
-
-	for (size_t i = from; i < json_array_size(all) && i - from < limit; i++)
-		json_array_append(slice, json_array_get(all, i));
-	return slice;
-}
-
-/* One a line, as a JSON string that server.c must not quote: the text is handed over as the body. */
+/* One a line. */
 static void
 reply_text(const json_t *elements, struct api_reply *reply)
 {
@@ -36,13 +26,24 @@ reply_text(const json_t *elements, struct api_reply *reply)
 	size_t i;
 	json_t *element;
 
-	json_array_foreach((json_t *)(uintptr_t)elements, i, element)
-		sl_buf_printf(&text, "%s\n", json_string_value(element));
-	reply->owned_text = sl_buf_take(&text);
-	reply->text = reply->owned_text != NULL ? reply->owned_text : "";
-	reply->text_len = strlen(reply->text);
-	reply->content_type = "text/plain; charset=utf-8";
-	reply->status = 200;
+	json_array_foreach((json_t *)(uintptr_t)elements, i, element) {
+		sl_buf_add_text(&text, json_string_value(element));
+		sl_buf_add_char(&text, '\n');
+	}
+	api_reply_buf(reply, 200, &text, "text/plain; charset=utf-8");
+}
+
+/* A page of a set's elements; `*n` receives how many there are in all. */
+static json_t *
+write_page(const struct sl_set *set, uint64_t cursor, uint64_t limit, uint64_t *n)
+{
+	struct sl_set page = *set;
+
+	*n = set->n_elements;
+	cursor = SL_MIN(cursor, *n);
+	page.elements = set->elements != NULL ? set->elements + cursor : NULL;
+	page.n_elements = (size_t)SL_MIN(limit, *n - cursor);
+	return sl_document_write_elements(&page);
 }
 
 void
@@ -50,58 +51,104 @@ api_elements_get(struct api_request *request, struct api_reply *reply)
 {
 	const struct sl_object *object;
 	struct sl_view view;
-	json_t *all = NULL;
+	json_t *page = NULL;
 	uint64_t limit;
 	uint64_t cursor;
-	size_t n;
+	uint64_t n = 0;
 
 	if (!api_request_number(request, "limit", 1, LIMIT_MAX, LIMIT_MAX, &limit, reply) ||
 		!api_request_number(request, "cursor", 0, UINT32_MAX, 0, &cursor, reply))
 		return;
 	sl_control_view_get(request->control, &view);
 	object = sl_policy_find(view.policy, SL_OBJECT_SET, request->key);
-	if (object != NULL)
-		all = sl_document_write_elements(sl_set_of(object));
-	sl_control_view_put(request->control, &view);
-	if (object == NULL) {
+	if (object == NULL)
 		api_reply_problem(
 			reply, SL_ERR_SET_NOT_FOUND, "there is no set \"%.100s\"", request->key);
+	else
+		page = write_page(sl_set_of(object), cursor, limit, &n);
+	sl_control_view_put(request->control, &view);
+	if (reply->status != 0)
 		return;
-	}
-	n = json_array_size(all);
-	if (wants_text(request))
-		reply_text(all, reply);
+	if (page != NULL && wants_text(request))
+		reply_text(page, reply);
 	else
 		api_reply_json(reply, 200,
-			json_pack("{s:o, s:o, s:I}", "elements", elements_slice(all, cursor, limit),
-				"next_cursor",
+			json_pack("{s:O, s:o, s:I}", "elements", page, "next_cursor",
 				n > cursor + limit ? api_u64_json(cursor + limit) : json_null(),
 				"total", (json_int_t)n));
-	json_decref(all);
+	json_decref(page);
 }
 
-/* Lines of a text body as an array; empty lines and those that begin with '#' are not elements. */
+/* --- Text bodies. --- */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* The next line that is not empty and no comment, without blanks around it. False: none is left. */
+static bool
+next_line(const char **at, const char *end, const char **line, size_t *len)
+{
+	while (*at < end) {
+		const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+		const char *from = *at;
+
+		if (stop == NULL)
+			stop = end;
+		*at = stop < end ? stop + 1 : end;
+		while (from < stop && is_blank(*from))
+			from++;
+		while (stop > from && is_blank(stop[-1]))
+			stop--;
+		if (from == stop || *from == '#')
+			continue;
+		*line = from;
+		*len = (size_t)(stop - from);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Lines as an array of texts, under the limit that JSON has: `*cost` receives the bytes of memory, which
+ * are beyond `max` when that is why there is no array.
+ */
 static json_t *
-text_elements(const struct sl_buf *body)
+read_lines(const char *text, size_t size, size_t max, size_t *cost)
 {
 	json_t *elements = json_array();
-	const char *at = body->data;
-	const char *end = body->data + body->len;
+	const char *at = text;
+	const char *line;
+	size_t len;
 
-	while (at != NULL && at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		const char *next = stop != NULL ? stop + 1 : end;
-		size_t len = (size_t)((stop != NULL ? stop : end) - at);
-
-		while (len > 0 && strchr(" \t\r", at[len - 1]) != NULL)
-			len--;
-		if (len > 0 && *at != '#' &&
-			json_array_append_new(elements, json_stringn(at, len)) != 0) {
-			json_decref(elements);
-			return NULL;
-		}
-		at = next;
+	*cost = 0;
+	while (next_line(&at, text + size, &line, &len)) {
+		*cost += len + ELEMENT_COST;
+		if (*cost <= max && memchr(line, '\0', len) == NULL &&
+			json_array_append_new(elements, json_stringn(line, len)) == 0)
+			continue;
+		json_decref(elements);
+		return NULL;
 	}
+	return elements;
+}
+
+static json_t *
+text_elements(struct api_request *request, struct api_reply *reply)
+{
+	size_t max = request->api->config.request_memory_max;
+	size_t cost;
+	json_t *elements = read_lines(sl_buf_text(&request->body), request->body.len, max, &cost);
+
+	if (elements == NULL && cost > max)
+		api_reply_problem(reply, SL_ERR_TOO_LARGE,
+			"the lines need more than the %zu bytes of memory that one request may use",
+			max);
+	else if (elements == NULL)
+		api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
+			"the body is not UTF-8 text, one element a line");
 	return elements;
 }
 
@@ -111,15 +158,9 @@ body_elements(struct api_request *request, struct api_reply *reply)
 	const char *type =
 		MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Type");
 	const json_t *json;
-	json_t *elements;
 
-	if (type != NULL && strncasecmp(type, "text/plain", 10) == 0) {
-		elements = text_elements(&request->body);
-		if (elements == NULL)
-			api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
-				"the body is not UTF-8 text, one element a line");
-		return elements;
-	}
+	if (type != NULL && strncasecmp(type, "text/plain", 10) == 0)
+		return text_elements(request, reply);
 	json = api_request_json(request, reply);
 	if (json == NULL)
 		return NULL;

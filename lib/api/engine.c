@@ -3,6 +3,7 @@
 
 #include "sdk/sluice_callout.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void
@@ -28,6 +29,9 @@ api_engine_ready(struct api_request *request, struct api_reply *reply)
 	uint32_t n_workers;
 	bool is_ready = sl_control_ready(request->control, &n_current, &n_workers);
 
+	is_ready = is_ready && n_current == n_workers;
+	if (!is_ready)
+		snprintf(reply->retry_after, sizeof(reply->retry_after), "1");
 	api_reply_json(reply, is_ready ? 200 : 503,
 		json_pack("{s:b, s:s, s:i, s:i, s:o}", "ready", is_ready, "status",
 			is_ready ? "ready" : "not ready", "workers_current", (int)n_current,

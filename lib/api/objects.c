@@ -17,6 +17,57 @@
 #define LIMIT_MAX     1000
 #define LIMIT_DEFAULT 100
 
+/* The members that a list is asked to be limited to; NULL: any. */
+struct wanted {
+	const char *provider, *name, *sublayer, *callout, *plugin;
+	const char *layer, *action;
+	bool is_any; /* no limit at all */
+};
+
+static bool
+is_action(const char *name)
+{
+	static const enum sluice_action actions[] = {SLUICE_ACTION_PERMIT, SLUICE_ACTION_BLOCK,
+		SLUICE_ACTION_CALLOUT_TERMINATING, SLUICE_ACTION_CALLOUT_INSPECTION,
+		SLUICE_ACTION_CALLOUT_UNKNOWN};
+
+	for (size_t i = 0; i < SL_ARRAY_LEN(actions); i++)
+		if (strcmp(sl_action_name(actions[i]), name) == 0)
+			return true;
+	return false;
+}
+
+/* Objects come and go, so that a list of those of an unknown one is empty; names of ours do not. */
+static bool
+read_wanted(struct api_request *request, struct wanted *wanted, struct api_reply *reply)
+{
+	*wanted = (struct wanted){
+		.provider = api_request_query(request, "provider"),
+		.name = api_request_query(request, "name"),
+		.sublayer = api_request_query(request, "sublayer"),
+		.callout = api_request_query(request, "callout"),
+		.plugin = api_request_query(request, "plugin"),
+		.layer = api_request_query(request, "layer"),
+		.action = api_request_query(request, "action"),
+	};
+	wanted->is_any = wanted->provider == NULL && wanted->name == NULL &&
+		wanted->sublayer == NULL && wanted->callout == NULL && wanted->plugin == NULL &&
+		wanted->layer == NULL && wanted->action == NULL;
+	if (wanted->layer != NULL && sl_layer_find(wanted->layer) == NULL) {
+		api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
+			"there is no layer \"%.80s\"; /v1/layers lists them", wanted->layer);
+		return false;
+	}
+	if (wanted->action != NULL && !is_action(wanted->action)) {
+		api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
+			"\"%.40s\" is no action of a filter; allowed: permit, block, "
+			"callout_terminating, callout_inspection, callout_unknown",
+			wanted->action);
+		return false;
+	}
+	return true;
+}
+
 static bool
 same(const char *wanted, const char *found)
 {
@@ -24,25 +75,26 @@ same(const char *wanted, const char *found)
 }
 
 static bool
-passes(const struct api_request *request, const struct sl_object *object)
+passes(const struct wanted *wanted, const struct sl_object *object)
 {
 	const struct sl_filter *filter;
 	const struct sl_callout_object *callout;
 
-	if (!same(api_request_query(request, "provider"), object->provider) ||
-		!same(api_request_query(request, "name"), object->name))
+	if (wanted->is_any)
+		return true;
+	if (!same(wanted->provider, object->provider) || !same(wanted->name, object->name))
 		return false;
 	if (object->type == SL_OBJECT_FILTER) {
 		filter = sl_filter_of(object);
-		return same(api_request_query(request, "layer"), filter->layer->name) &&
-			same(api_request_query(request, "sublayer"), filter->sublayer) &&
-			same(api_request_query(request, "callout"), filter->callout) &&
-			same(api_request_query(request, "action"), sl_action_name(filter->action));
+		return same(wanted->layer, filter->layer->name) &&
+			same(wanted->sublayer, filter->sublayer) &&
+			same(wanted->callout, filter->callout) &&
+			same(wanted->action, sl_action_name(filter->action));
 	}
 	if (object->type == SL_OBJECT_CALLOUT) {
 		callout = sl_callout_object_of(object);
-		return same(api_request_query(request, "layer"), callout->layer->name) &&
-			same(api_request_query(request, "plugin"), callout->plugin);
+		return same(wanted->layer, callout->layer->name) &&
+			same(wanted->plugin, callout->plugin);
 	}
 	return true;
 }
@@ -58,46 +110,82 @@ object_json(struct api_request *request, const struct sl_object *object, bool wi
 	return json;
 }
 
+/* The first object with an id above the cursor: ids ascend. */
+static size_t
+find_behind(struct sl_object *const *objects, size_t n, uint64_t cursor)
+{
+	size_t low = 0;
+
+	while (low < n) {
+		size_t middle = low + (n - low) / 2;
+
+		if (objects[middle]->id <= cursor)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return low;
+}
+
+struct list_page {
+	json_t *items;
+	uint64_t cursor; /* in: of the page before; out: of this one */
+	uint64_t limit;
+	size_t n_passed; /* of all objects */
+	bool has_more;
+};
+
+static void
+fill_page(struct api_request *request, const struct sl_policy *policy, const struct wanted *wanted,
+	bool with_stats, struct list_page *page)
+{
+	struct sl_object *const *objects;
+	size_t n;
+	size_t i;
+
+	objects = sl_policy_list(policy, (enum sl_object_type)request->route->type, &n);
+	i = find_behind(objects, n, page->cursor);
+	page->n_passed = i;
+	for (size_t k = 0; k < i && !wanted->is_any; k++)
+		page->n_passed -= !passes(wanted, objects[k]);
+	for (; i < n && !(wanted->is_any && page->has_more); i++) {
+		if (!passes(wanted, objects[i]))
+			continue;
+		page->n_passed++;
+		page->has_more = json_array_size(page->items) == page->limit;
+		if (page->has_more)
+			continue;
+		api_append(&page->items, object_json(request, objects[i], with_stats));
+		if (page->items == NULL)
+			return;
+		page->cursor = objects[i]->id;
+	}
+	if (wanted->is_any)
+		page->n_passed = n;
+}
+
 void
 api_objects_list(struct api_request *request, struct api_reply *reply)
 {
+	struct list_page page = {0};
+	struct wanted wanted;
 	struct sl_view view;
-	struct sl_object *const *objects;
-	json_t *items = json_array();
-	json_t *next = json_null();
-	uint64_t limit;
-	uint64_t cursor;
-	size_t n;
-	size_t n_passed = 0;
 	bool with_stats;
 
-	if (!api_request_number(request, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit, reply) ||
-		!api_request_number(request, "cursor", 0, UINT64_MAX, 0, &cursor, reply) ||
-		!api_request_flag(request, "stats", &with_stats, reply)) {
-		json_decref(items);
+	if (!api_request_number(
+		    request, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &page.limit, reply) ||
+		!api_request_number(request, "cursor", 0, UINT64_MAX, 0, &page.cursor, reply) ||
+		!api_request_flag(request, "stats", &with_stats, reply) ||
+		!read_wanted(request, &wanted, reply))
 		return;
-	}
+	page.items = json_array();
 	sl_control_view_get(request->control, &view);
-	objects = sl_policy_list(view.policy, (enum sl_object_type)request->route->type, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (!passes(request, objects[i]))
-			continue;
-		n_passed++;
-		if (objects[i]->id <= cursor)
-			continue;
-		if (json_array_size(items) < limit) {
-			json_array_append_new(items, object_json(request, objects[i], with_stats));
-			if (json_array_size(items) == limit)
-				cursor = objects[i]->id;
-		} else if (json_is_null(next)) {
-			next = api_u64_json(cursor);
-			cursor = UINT64_MAX;
-		}
-	}
+	fill_page(request, view.policy, &wanted, with_stats, &page);
 	sl_control_view_put(request->control, &view);
 	api_reply_json(reply, 200,
-		json_pack("{s:o, s:o, s:I}", "items", items, "next_cursor", next, "total",
-			(json_int_t)n_passed));
+		json_pack("{s:o, s:o, s:I}", "items", page.items, "next_cursor",
+			page.has_more ? api_u64_json(page.cursor) : json_null(), "total",
+			(json_int_t)page.n_passed));
 }
 
 /* Answers with the object as it is in force now. */
@@ -183,9 +271,15 @@ api_objects_put(struct api_request *request, struct api_reply *reply)
 		return;
 	}
 	copy = json_copy(request->json);
-	if (copy != NULL && json_is_object(copy) && key == NULL)
-		json_object_set_new(copy, "key", json_string(request->key));
-	put_object(request, copy, false, reply);
+	if (json_is_object(copy) && (key == NULL || json_is_null(key)) &&
+		json_object_set_new(copy, "key", json_string(request->key)) != 0) {
+		json_decref(copy);
+		copy = NULL;
+	}
+	if (copy == NULL)
+		api_reply_problem(reply, SL_ERR_NO_MEMORY, "not enough memory for the body");
+	else
+		put_object(request, copy, false, reply);
 	json_decref(copy);
 }
 
@@ -198,9 +292,9 @@ add_referrer(void *ctx, const struct sl_object *referrer)
 {
 	struct referrers *referrers = ctx;
 
-	json_array_append_new(referrers->list,
+	api_append(&referrers->list,
 		json_sprintf("%s/%s", sl_object_type_plural(referrer->type), referrer->key));
-	return json_array_size(referrers->list) < LIMIT_MAX;
+	return referrers->list != NULL && json_array_size(referrers->list) < LIMIT_MAX;
 }
 
 /* Names everything that stands in the way of a delete. */

@@ -5,6 +5,7 @@ void
 api_policy_get(struct api_request *request, struct api_reply *reply)
 {
 	const char *provider = api_request_query(request, "provider");
+	struct sl_buf text = {0};
 	struct sl_view view;
 
 	sl_control_view_get(request->control, &view);
@@ -12,8 +13,10 @@ api_policy_get(struct api_request *request, struct api_reply *reply)
 		api_reply_problem(reply, SL_ERR_PROVIDER_NOT_FOUND,
 			"there is no provider \"%.100s\"", provider);
 	else
-		api_reply_json(reply, 200, sl_document_write(view.policy, provider, false));
+		sl_document_write_text(view.policy, provider, false, &text);
 	sl_control_view_put(request->control, &view);
+	if (reply->status == 0)
+		api_reply_buf(reply, 200, &text, NULL);
 }
 
 void

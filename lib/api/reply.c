@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "api/api.h"
 
+#include "base/sl_utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What is said when there is not even memory to say something else. */
+static const char no_memory[] =
+	"{\"type\":\"about:blank\",\"title\":\"not enough memory\",\"status\":507,"
+	"\"code\":\"no_memory\",\"detail\":\"not enough memory for the answer\"}";
 
 static json_t *
 problem_json(enum sl_err code, int status, const char *detail)
@@ -13,13 +21,27 @@ problem_json(enum sl_err code, int status, const char *detail)
 		detail);
 }
 
+void
+api_reply_fini(struct api_reply *reply)
+{
+	json_decref(reply->json);
+	free(reply->owned_text);
+	*reply = (struct api_reply){0};
+}
+
+/* Puts a problem in the place of whatever body was there. Takes `json` over; NULL: no memory. */
 static void
 put_problem(struct api_reply *reply, json_t *json, int status)
 {
 	json_decref(reply->json);
+	free(reply->owned_text);
+	reply->owned_text = NULL;
 	reply->json = json;
-	reply->status = status;
+	reply->text = json == NULL ? no_memory : NULL;
+	reply->text_len = json == NULL ? sizeof(no_memory) - 1 : 0;
+	reply->status = json == NULL ? 507 : status;
 	reply->content_type = "application/problem+json";
+	reply->location[0] = '\0';
 	if (status == 503)
 		snprintf(reply->retry_after, sizeof(reply->retry_after), "1");
 }
@@ -33,8 +55,17 @@ api_reply_problem(struct api_reply *reply, enum sl_err code, const char *format,
 	va_start(args, format);
 	vsnprintf(detail, sizeof(detail), format, args);
 	va_end(args);
+	/* It quotes the client, perhaps cut inside a character. */
+	sl_utf8_mend(detail);
 	put_problem(reply, problem_json(code, sl_err_http_status(code), detail),
 		sl_err_http_status(code));
+}
+
+static json_t *
+fault_json(const char *pointer, enum sl_err code, const char *detail)
+{
+	return json_pack(
+		"{s:s, s:s, s:s}", "pointer", pointer, "code", sl_err_name(code), "detail", detail);
 }
 
 void
@@ -45,45 +76,45 @@ api_reply_error(struct api_reply *reply, const struct sl_error *err)
 
 	if (json != NULL && err->where[0] == '/')
 		json_object_set_new(json, "errors",
-			json_pack("[{s:s, s:s, s:s}]", "pointer", err->where, "code",
-				sl_err_name(err->code), "detail", err->text));
+			json_pack("[o]", fault_json(err->where, err->code, err->text)));
 	put_problem(reply, json, status);
+}
+
+static json_t *
+faults_json(const struct sl_problems *problems)
+{
+	json_t *errors = json_array();
+
+	for (size_t i = 0; i < problems->n; i++) {
+		const struct sl_problem *p = &problems->list[i];
+
+		api_append(&errors, fault_json(p->pointer, p->code, p->detail));
+	}
+	return errors;
 }
 
 void
 api_reply_problems(struct api_reply *reply, const struct sl_problems *problems, bool in_body)
 {
-	json_t *errors = json_array();
+	struct sl_buf detail = {0};
 	json_t *json;
 	int status;
-	char detail[512];
 
 	if (problems->n == 0) {
-		json_decref(errors);
-		api_reply_problem(
-			reply, SL_ERR_INTERNAL, "the request failed and no reason was given");
+		api_reply_problem(reply, problems->n_total > 0 ? SL_ERR_NO_MEMORY : SL_ERR_INTERNAL,
+			"the request failed and no reason could be kept");
 		return;
 	}
 	status = sl_err_http_status(problems->list[0].code);
 	if (in_body && status == 404)
 		status = 422;
-	for (size_t i = 0; i < problems->n; i++) {
-		const struct sl_problem *p = &problems->list[i];
-
-		json_array_append_new(errors,
-			json_pack("{s:s, s:s, s:s}", "pointer", p->pointer, "code",
-				sl_err_name(p->code), "detail", p->detail));
-	}
-	if (problems->n_total == 1)
-		snprintf(detail, sizeof(detail), "%s", problems->list[0].detail);
-	else
-		snprintf(detail, sizeof(detail), "%s (and %zu more)", problems->list[0].detail,
-			problems->n_total - 1);
-	json = problem_json(problems->list[0].code, status, detail);
-	if (json == NULL)
-		json_decref(errors);
-	else
-		json_object_set_new(json, "errors", errors);
+	sl_buf_add_text(&detail, problems->list[0].detail);
+	if (problems->n_total > 1)
+		sl_buf_printf(&detail, " (and %zu more)", problems->n_total - 1);
+	json = problem_json(problems->list[0].code, status, sl_buf_text(&detail));
+	sl_buf_fini(&detail);
+	if (json != NULL)
+		json_object_set_new(json, "errors", faults_json(problems));
 	put_problem(reply, json, status);
 }
 
@@ -91,12 +122,66 @@ void
 api_reply_json(struct api_reply *reply, int status, json_t *json)
 {
 	if (json == NULL) {
-		api_reply_problem(reply, SL_ERR_NO_MEMORY, "not enough memory for the answer");
+		put_problem(reply, NULL, 507);
 		return;
 	}
 	json_decref(reply->json);
 	reply->json = json;
 	reply->status = status;
+}
+
+void
+api_reply_buf(struct api_reply *reply, int status, struct sl_buf *buf, const char *content_type)
+{
+	size_t len = buf->len;
+	char *text = sl_buf_take(buf);
+
+	if (text == NULL) {
+		put_problem(reply, NULL, 507);
+		return;
+	}
+	free(reply->owned_text);
+	reply->owned_text = text;
+	reply->text = text;
+	reply->text_len = len;
+	reply->content_type = content_type;
+	reply->status = status;
+}
+
+/* For json_dump_callback. */
+static int
+add_text(const char *text, size_t size, void *ctx)
+{
+	struct sl_buf *buf = ctx;
+
+	sl_buf_add(buf, text, size);
+	return buf->failed ? -1 : 0;
+}
+
+void
+api_reply_render(struct api_reply *reply)
+{
+	struct sl_buf buf = {0};
+	json_t *json = reply->json;
+
+	if (json != NULL) {
+		reply->json = NULL;
+		if (json_dump_callback(json, add_text, &buf, JSON_COMPACT) != 0)
+			buf.failed = true;
+		json_decref(json);
+		api_reply_buf(reply, reply->status, &buf, reply->content_type);
+	}
+	if (reply->status == 0)
+		reply->status = reply->text != NULL ? 200 : 204;
+}
+
+void
+api_append(json_t **list, json_t *item)
+{
+	if (json_array_append_new(*list, item) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
 }
 
 json_t *
@@ -111,4 +196,20 @@ json_t *
 api_u64_json(uint64_t number)
 {
 	return json_sprintf("%llu", (unsigned long long)number);
+}
+
+json_t *
+api_flags_json(enum sluice_field field, uint64_t value)
+{
+	const char *name;
+	json_t *names;
+	uint32_t bit;
+
+	if (sl_flag_name(field, 0, &bit) == NULL)
+		return NULL;
+	names = json_array();
+	for (uint32_t i = 0; (name = sl_flag_name(field, i, &bit)) != NULL; i++)
+		if ((value & bit) != 0)
+			api_append(&names, json_string(name));
+	return names;
 }

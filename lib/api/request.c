@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "api/api.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -10,6 +8,12 @@ const char *
 api_request_query(const struct api_request *request, const char *name)
 {
 	return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static const char *
+header(const struct api_request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 static bool
@@ -29,13 +33,7 @@ api_request_flag(
 	const char *text = api_request_query(request, name);
 
 	*value = false;
-	if (!has_query(request, name))
-		return true;
-	if (text == NULL || *text == '\0' || strcmp(text, "1") == 0 || strcmp(text, "true") == 0) {
-		*value = true;
-		return true;
-	}
-	if (strcmp(text, "0") == 0 || strcmp(text, "false") == 0)
+	if (!has_query(request, name) || api_parse_flag(text != NULL ? text : "", value))
 		return true;
 	api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
 		"query parameter %s is \"%.40s\"; allowed: 0, 1, true, false", name, text);
@@ -47,19 +45,15 @@ api_request_number(struct api_request *request, const char *name, uint64_t min, 
 	uint64_t absent, uint64_t *value, struct api_reply *reply)
 {
 	const char *text = api_request_query(request, name);
-	char *end;
 
 	*value = absent;
-	if (text == NULL)
+	if (!has_query(request, name))
 		return true;
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *value >= min &&
-		*value <= max)
+	if (text != NULL && api_parse_number(text, min, max, value))
 		return true;
 	api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
 		"query parameter %s is \"%.40s\"; allowed: an integer from %llu to %llu", name,
-		text, (unsigned long long)min, (unsigned long long)max);
+		text != NULL ? text : "", (unsigned long long)min, (unsigned long long)max);
 	return false;
 }
 
@@ -77,8 +71,7 @@ is_json_type(const char *type)
 const json_t *
 api_request_json(struct api_request *request, struct api_reply *reply)
 {
-	const char *type =
-		MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Type");
+	const char *type = header(request, "Content-Type");
 	struct sl_error err;
 
 	if (request->json != NULL)
@@ -99,26 +92,17 @@ api_request_json(struct api_request *request, struct api_reply *reply)
 		api_reply_error(reply, &err);
 		return NULL;
 	}
+	sl_buf_fini(&request->body);
 	return request->json;
 }
 
 bool
 api_request_if_match(struct api_request *request, uint64_t *revision, struct api_reply *reply)
 {
-	const char *text =
-		MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "If-Match");
-	const char *digits = text;
-	char *end;
+	const char *text = header(request, "If-Match");
 
 	*revision = 0;
-	if (text == NULL || strcmp(text, "*") == 0)
-		return true;
-	if (*digits == '"')
-		digits++;
-	errno = 0;
-	*revision = strtoull(digits, &end, 10);
-	if (*digits >= '1' && *digits <= '9' && errno == 0 &&
-		strcmp(end, *text == '"' ? "\"" : "") == 0)
+	if (text == NULL || api_parse_revision(text, revision))
 		return true;
 	api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
 		"If-Match is \"%.40s\"; allowed: a policy revision in quotes, such as \"42\"",

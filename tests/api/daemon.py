@@ -39,16 +39,20 @@ class Answer:
 class Daemon:
     """Starts sluiced from a build folder; use as a context manager."""
 
-    def __init__(self, build, policy=None, config=None, plugins=True):
+    def __init__(self, build, policy=None, config=None, plugins=True, api=None, patience=30):
+        """`config` replaces members of the configuration, `api` adds to its section of that name."""
         self.build = pathlib.Path(build).resolve()
         self.folder = tempfile.TemporaryDirectory(prefix="sluice-api-")
-        self.socket = os.path.join(self.folder.name, "api.sock")
+        self.socket = (api or {}).get("socket", os.path.join(self.folder.name, "api.sock"))
+        self.patience = patience  # seconds to become ready
+        # Sanitizers keep what was freed for a while: bounds of memory are wider with them.
+        self.slack = 3 if b"__asan_init" in (self.build / "app" / "sluiced").read_bytes() else 1
         self.log = os.path.join(self.folder.name, "log")
         self.config = {
             "links": [{"name": "wan", "inside": "vdev:net_null0,no-rx=1", "outside": "vdev:net_null1,no-rx=1"}],
             "workers": 1,
             "memory": {"hugepages": False, "megabytes": 128},
-            "api": {"socket": self.socket},
+            "api": {"socket": self.socket, **(api or {})},
             "policy": [],
             "plugins": [str(self.build / "callouts")] if plugins else [],
         }
@@ -67,7 +71,7 @@ class Daemon:
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen([str(self.build / "sluiced"), "--config", path], stderr=log,
                                             stdout=log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
