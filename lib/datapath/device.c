@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "datapath/device.h"
+#include "datapath/interface.h"
 #include "datapath/privilege.h"
 
 #include <errno.h>
@@ -256,6 +257,7 @@ static int
 probe_interface(const struct device *device, struct sl_error *err)
 {
 	struct ifreq request = {0};
+	char master[IF_NAMESIZE];
 	int fd, rc;
 
 	if (if_nametoindex(device->interface) == 0)
@@ -274,6 +276,13 @@ probe_interface(const struct device *device, struct sl_error *err)
 		return sl_error_set(err, SL_ERR_PORT_FAILED, NULL,
 			"\"%s\": interface \"%s\" is not Ethernet (hardware type %u)", device->spec,
 			device->interface, request.ifr_hwaddr.sa_family);
+	/* Nothing may cross by another way. */
+	if (interface_master(device->interface, master))
+		return sl_error_set(err, SL_ERR_PORT_FAILED, NULL,
+			"\"%s\": interface \"%s\" is a part of \"%s\", which would carry packets "
+			"past the "
+			"policy; take it out",
+			device->spec, device->interface, master);
 	return 0;
 }
 

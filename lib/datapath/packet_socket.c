@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "datapath/packet_socket.h"
 
+#include "datapath/interface.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/if_packet.h>
-#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -22,73 +21,6 @@
 #define BLOCK_FRAMES  8u
 #define SEND_BUFFER   (4 << 20)
 #define VLAN_TAGS_MAX 2u
-
-/* --- Interfaces. --- */
-
-static bool
-ask(int fd, unsigned long question, const char *name, struct ifreq *request)
-{
-	*request = (struct ifreq){0};
-	snprintf(request->ifr_name, IF_NAMESIZE, "%s", name);
-	return ioctl(fd, question, request) == 0;
-}
-
-static uint32_t
-link_speed(int fd, const char *name)
-{
-	struct ethtool_cmd command = {.cmd = ETHTOOL_GSET};
-	struct ifreq request = {0};
-	uint32_t speed;
-
-	snprintf(request.ifr_name, IF_NAMESIZE, "%s", name);
-	request.ifr_data = (char *)&command;
-	if (ioctl(fd, SIOCETHTOOL, &request) != 0)
-		return 0;
-	speed = ethtool_cmd_speed(&command);
-	return speed == UINT32_MAX || speed == UINT16_MAX ? 0 : speed;
-}
-
-bool
-packet_interface_get(const char *name, struct packet_interface *interface)
-{
-	struct ifreq request;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	*interface = (struct packet_interface){0};
-	if (fd < 0)
-		return false;
-	if (ask(fd, SIOCGIFINDEX, name, &request)) {
-		interface->index = request.ifr_ifindex;
-		if (ask(fd, SIOCGIFMTU, name, &request))
-			interface->mtu = (uint16_t)SL_MIN(request.ifr_mtu, UINT16_MAX);
-		if (ask(fd, SIOCGIFHWADDR, name, &request))
-			memcpy(interface->mac, request.ifr_hwaddr.sa_data, sizeof(interface->mac));
-		if (ask(fd, SIOCGIFFLAGS, name, &request))
-			interface->is_up = (request.ifr_flags & (IFF_UP | IFF_RUNNING)) ==
-				(IFF_UP | IFF_RUNNING);
-		interface->speed_mbps = link_speed(fd, name);
-	}
-	close(fd);
-	return interface->index != 0;
-}
-
-int
-packet_interface_set_mtu(const char *name, uint16_t mtu, struct sl_error *err)
-{
-	struct ifreq request = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int rc = 0;
-
-	snprintf(request.ifr_name, IF_NAMESIZE, "%s", name);
-	request.ifr_mtu = mtu;
-	if (fd < 0 || ioctl(fd, SIOCSIFMTU, &request) != 0)
-		rc = sl_error_set(err, errno == EPERM ? SL_ERR_PERMISSION : SL_ERR_PORT_FAILED,
-			NULL, "interface \"%s\" does not take MTU %u: %s%s", name, mtu,
-			strerror(errno), errno == EPERM ? " (needs CAP_NET_ADMIN)" : "");
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
 
 /* --- Opening. --- */
 
@@ -237,12 +169,12 @@ int
 packet_socket_open(const char *interface, uint32_t n_queues, uint32_t n_frames,
 	struct packet_socket **out, struct sl_error *err)
 {
-	struct packet_interface state;
+	struct interface state;
 	struct packet_socket *packet;
 	size_t size = sizeof(*packet) + n_queues * sizeof(packet->queues[0]);
 	int rc = 0;
 
-	if (!packet_interface_get(interface, &state))
+	if (!interface_get(interface, &state))
 		return sl_error_set(err, SL_ERR_PORT_NOT_FOUND, NULL,
 			"this machine has no interface named \"%s\"", interface);
 	packet = aligned_alloc(

@@ -19,8 +19,6 @@
 #include "base/sl_error.h"
 #include "classifier/sl_reason.h"
 
-#include <net/if.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 struct rte_mbuf;
@@ -56,21 +54,7 @@ struct packet_socket {
 	struct packet_queue queues[];
 };
 
-/* What the kernel says of an interface. */
-struct packet_interface {
-	int index; /* 0: there is none */
-	uint16_t mtu;
-	uint8_t mac[6];
-	bool is_up;          /* up and with carrier */
-	uint32_t speed_mbps; /* 0: unknown */
-};
-
 /* --- Control thread. --- */
-
-/* False when there is no such interface (or it cannot be asked). */
-bool packet_interface_get(const char *name, struct packet_interface *interface);
-/* Sets the MTU of an interface. */
-int packet_interface_set_mtu(const char *name, uint16_t mtu, struct sl_error *err) SL_MUST_CHECK;
 
 /*
  * Opens `n_queues` queues (1..PACKET_SOCKET_QUEUES_MAX) on an interface, promiscuous, with rings of `n_frames`

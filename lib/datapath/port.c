@@ -3,6 +3,7 @@
 
 #include "base/sl_log.h"
 #include "datapath/ethdev.h"
+#include "datapath/interface.h"
 #include "telemetry/sl_counters.h"
 
 #include <inttypes.h>
@@ -34,9 +35,9 @@ is_socket(const struct port *port)
 static int
 socket_probe(struct port *port)
 {
-	struct packet_interface interface;
+	struct interface interface;
 
-	if (!packet_interface_get(port->device.interface, &interface))
+	if (!interface_get(port->device.interface, &interface))
 		return -1;
 	port->ifindex = interface.index;
 	port->mtu = interface.mtu;
@@ -53,11 +54,24 @@ socket_configure(struct port *port, uint16_t mtu, struct sl_error *err)
 	int rc = 0;
 
 	if (mtu != 0)
-		rc = packet_interface_set_mtu(port->device.interface, mtu, err);
+		rc = interface_set_mtu(port->device.interface, mtu, err);
 	if (rc == 0 && socket_probe(port) != 0)
 		rc = sl_error_set(err, SL_ERR_PORT_NOT_FOUND, NULL, "interface \"%s\" disappeared",
 			port->device.interface);
 	return rc;
+}
+
+/* What the kernel does with packets of its own addresses, it does before any policy of ours. */
+static void
+warn_of_address(const struct port *port)
+{
+	char address[INET6_ADDRSTRLEN];
+
+	if (interface_address(port->device.interface, address))
+		sl_log_warning(
+			"port %s (%s): the interface has the address %s; this machine answers "
+			"there whatever the policy says",
+			port->name, port->device.spec, address);
 }
 
 static int
@@ -71,6 +85,7 @@ socket_start(struct port *port, struct sl_error *err)
 		return rc;
 	__atomic_store_n(&port->socket, socket, __ATOMIC_RELEASE);
 	port->is_promiscuous = true;
+	warn_of_address(port);
 	return 0;
 }
 
@@ -199,7 +214,7 @@ report_state(struct port *port, enum sl_port_state state)
  * new socket by themselves; the old one is closed when none uses it any more.
  */
 static void
-socket_reopen(struct port *port, const struct packet_interface *interface,
+socket_reopen(struct port *port, const struct interface *interface,
 	port_synchronize_fn *synchronize, void *ctx)
 {
 	struct packet_socket *old = port->socket, *new;
@@ -231,10 +246,10 @@ socket_reopen(struct port *port, const struct packet_interface *interface,
 static void
 socket_tick(struct port *port, port_synchronize_fn *synchronize, void *ctx)
 {
-	struct packet_interface interface;
+	struct interface interface;
 	uint64_t sum[6];
 
-	if (!packet_interface_get(port->device.interface, &interface)) {
+	if (!interface_get(port->device.interface, &interface)) {
 		snprintf(port->fault, sizeof(port->fault),
 			"interface disappeared; the port is used again when it is back");
 		__atomic_store_n(&port->is_gone, true, __ATOMIC_RELAXED);

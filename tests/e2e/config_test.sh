@@ -71,6 +71,39 @@ OUTPUT=$(setpriv --bounding-set -net_raw --inh-caps -net_raw "$BUILD/sluiced" --
 equal "status without the capability ($OUTPUT)" "$status" 1
 says "CAP_NET_RAW"
 
+# An interface of a bridge would let packets past the policy; one with an address is warned of.
+ip link add port0 type veth peer name far0
+if ip link add br0 type bridge 2>/dev/null; then
+	ip link set port0 master br0
+	LINKS='[{"name": "l", "inside": "af_packet:port0", "outside": "null:no-rx=1"}]'
+	configure
+	refused 1
+	says 'a part of "br0"'
+	ip link set port0 nomaster
+fi
+
+# The service manager is told, and the log warns of the interface's address.
+ip addr add 10.9.9.9/24 dev port0
+ip link set port0 up
+LINKS='[{"name": "l", "inside": "af_packet:port0", "outside": "null:no-rx=1"}]'
+configure
+"$PYTHON" -c '
+import socket, sys
+into = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+into.bind(sys.argv[1])
+while True:
+    print(into.recv(100).decode(), flush=True)' "$TMP/notify" >"$TMP/notified" &
+notified=$!
+eventually 5 test -S "$TMP/notify"
+NOTIFY_SOCKET=$TMP/notify "$BUILD/sluiced" --config "$TMP/sluiced.json" 2>>"$TMP/sluiced.log" &
+SLUICED_PID=$!
+eventually 10 grep -q "^READY=1" "$TMP/notified"
+api GET /v1/ready >/dev/null
+grep -q "the interface has the address 10.9.9.9" "$TMP/sluiced.log" || fail "no warning of the address"
+stop_sluiced
+eventually 5 grep -q "^STOPPING=1" "$TMP/notified"
+kill $notified
+
 LINKS='[{"name": "l", "inside": "null:no-rx=1", "outside": "null:no-rx=1"}]'
 configure
 "$BUILD/sluiced" --config "$TMP/sluiced.json" --check >/dev/null
