@@ -243,6 +243,30 @@ test_importance(void **state)
 	assert_true(weigh(address) > weigh(others));
 }
 
+/* Where packets have no local end, the source has the remote end's place and the destination the local one's. */
+static void
+test_source_before_destination(void **state)
+{
+	static const char *const layers[] = {
+		"ipforward_v4", "ingress_vswitch_transport_v4", "egress_vswitch_transport_v4"};
+	struct sl_filter *filter;
+
+	(void)state;
+	for (size_t i = 0; i < SL_ARRAY_LEN(layers); i++) {
+		filter = filter_at(layers[i]);
+		make_v4_prefix(
+			filter, SLUICE_FIELD_IP_SOURCE_ADDRESS, SL_MATCH_EQUAL, 0x0a000000, 8);
+		make_v4_prefix(filter, SLUICE_FIELD_IP_DESTINATION_ADDRESS, SL_MATCH_EQUAL,
+			0x0b000000, 24);
+		assert_true(weigh(filter) == (at(8, REMOTE_ADDRESS) | at(24, LOCAL_ADDRESS)));
+	}
+	filter = filter_at("egress_vswitch_transport_v4");
+	make_number(filter, SLUICE_FIELD_IP_SOURCE_PORT, SL_MATCH_EQUAL, SLUICE_TYPE_UINT16, 53);
+	make_number(filter, SLUICE_FIELD_IP_DESTINATION_PORT, SL_MATCH_NOT_EQUAL,
+		SLUICE_TYPE_UINT16, 53);
+	assert_true(weigh(filter) == (at(7, REMOTE_PORT) | at(1, LOCAL_PORT)));
+}
+
 /* --- Properties, on random filters. --- */
 
 struct random {
@@ -444,6 +468,7 @@ main(void)
 		cmocka_unit_test(test_plain_codes),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_importance),
+		cmocka_unit_test(test_source_before_destination),
 		cmocka_unit_test(test_properties),
 	};
 
