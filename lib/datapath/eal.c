@@ -186,6 +186,17 @@ fail_init(struct sl_error *err)
 		NULL, "DPDK does not start: %s (%s)", eal_last_error(), rte_strerror(rte_errno));
 }
 
+/*
+ * EAL makes a folder for files that processes share.  We have none, and whatever ends this process, nothing
+ * of it shall stay.  A folder that is not empty is in use after all and stays.
+ */
+static void
+remove_folder(void)
+{
+	if (rmdir(rte_eal_get_runtime_dir()) != 0)
+		sl_log_debug("cannot remove %s: %s", rte_eal_get_runtime_dir(), strerror(errno));
+}
+
 int
 eal_init(const struct sl_datapath_config *config, uint32_t n_workers, const char *const *pci,
 	uint32_t n_pci, struct eal *eal, struct sl_error *err)
@@ -209,6 +220,7 @@ eal_init(const struct sl_datapath_config *config, uint32_t n_workers, const char
 		rc = fail_init(err);
 	} else {
 		eal->is_up = true;
+		remove_folder();
 		rc = collect_lcores(eal, n_workers, err);
 	}
 	args_fini(&args);
@@ -218,15 +230,8 @@ eal_init(const struct sl_datapath_config *config, uint32_t n_workers, const char
 void
 eal_fini(struct eal *eal)
 {
-	char *folder;
-
 	if (!eal->is_up)
 		return;
-	folder = strdup(rte_eal_get_runtime_dir());
 	rte_eal_cleanup();
-	/* EAL leaves an empty folder behind; one that is not empty is not ours to remove. */
-	if (folder != NULL && rmdir(folder) != 0)
-		sl_log_debug("cannot remove %s: %s", folder, strerror(errno));
-	free(folder);
 	eal->is_up = false;
 }

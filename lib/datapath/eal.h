@@ -35,7 +35,7 @@ uint32_t eal_workers_auto(void);
  */
 int eal_init(const struct sl_datapath_config *config, uint32_t n_workers, const char *const *pci,
 	uint32_t n_pci, struct eal *eal, struct sl_error *err) SL_MUST_CHECK;
-/* Cleans up and removes EAL's folder. Twice is harmless. */
+/* Twice is harmless. */
 void eal_fini(struct eal *eal);
 
 /* The newest line that DPDK logged as an error since eal_clear_error; "" when there was none. */
