@@ -79,6 +79,44 @@ interface_set_mtu(const char *name, uint16_t mtu, struct sl_error *err)
 	return rc;
 }
 
+/* One ethtool command that takes and returns a number. */
+static bool
+command(int fd, const char *name, uint32_t code, uint32_t *number)
+{
+	struct ethtool_value value = {.cmd = code, .data = *number};
+	struct ifreq request = {0};
+
+	snprintf(request.ifr_name, IF_NAMESIZE, "%s", name);
+	request.ifr_data = (char *)&value;
+	if (ioctl(fd, SIOCETHTOOL, &request) != 0)
+		return false;
+	*number = value.data;
+	return true;
+}
+
+bool
+interface_stop_merging(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint32_t gro = 0, flags = 0, off = 0;
+	bool merges;
+
+	if (fd < 0)
+		return true;
+	/* Devices that do not answer do not merge. */
+	if (command(fd, name, ETHTOOL_GGRO, &gro) && gro != 0 &&
+		command(fd, name, ETHTOOL_SGRO, &off))
+		gro = 0;
+	if (command(fd, name, ETHTOOL_GFLAGS, &flags) && (flags & ETH_FLAG_LRO) != 0) {
+		flags &= ~(uint32_t)ETH_FLAG_LRO;
+		if (!command(fd, name, ETHTOOL_SFLAGS, &flags))
+			flags |= ETH_FLAG_LRO;
+	}
+	merges = gro != 0 || (flags & ETH_FLAG_LRO) != 0;
+	close(fd);
+	return !merges;
+}
+
 /* Asks for one link by index; the answer goes to `answer`. Returns its bytes, negative on failure. */
 static ssize_t
 ask_link(int index, void *answer, size_t size)

@@ -25,6 +25,12 @@ bool interface_get(const char *name, struct interface *interface);
 int interface_set_mtu(const char *name, uint16_t mtu, struct sl_error *err) SL_MUST_CHECK;
 
 /*
+ * Switches off that the kernel merges received packets into longer ones (GRO, LRO), which no port could send.
+ * False when it goes on merging.
+ */
+bool interface_stop_merging(const char *name);
+
+/*
  * The bridge, bond or team that the interface is a part of; false when it is in none.  Such a master would
  * carry packets past us.
  */

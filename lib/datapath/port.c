@@ -86,6 +86,11 @@ socket_start(struct port *port, struct sl_error *err)
 	__atomic_store_n(&port->socket, socket, __ATOMIC_RELEASE);
 	port->is_promiscuous = true;
 	warn_of_address(port);
+	if (!interface_stop_merging(port->device.interface))
+		sl_log_warning("port %s (%s): the interface goes on merging packets (GRO or LRO), "
+			       "which are "
+			       "then too long; needs CAP_NET_ADMIN",
+			port->name, port->device.spec);
 	return 0;
 }
 
@@ -239,6 +244,7 @@ socket_reopen(struct port *port, const struct interface *interface,
 	memcpy(port->mac, interface->mac, sizeof(port->mac));
 	port->fault[0] = '\0';
 	__atomic_store_n(&port->is_gone, false, __ATOMIC_RELAXED);
+	interface_stop_merging(port->device.interface);
 	sl_log_notice(
 		"port %s (%s): opened again, MTU %u", port->name, port->device.spec, port->mtu);
 }

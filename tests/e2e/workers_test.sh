@@ -17,6 +17,7 @@ start_sluiced <<'END'
    "conditions": [{"field": "ip_protocol", "match": "equal", "value": 17}], "action": "permit"}]}
 END
 
+contains "merging" "$(box ethtool -k inside | grep '^generic-receive-offload')" ": off"
 equal "workers" "$(api GET /v1/stats | json 'len(it["workers"])')" 3
 equal "workers of a link" "$(api GET /v1/links | json 'sorted(it["items"][0]["workers"])')" "[0, 1, 2]"
 out_host iperf3 --server --daemon --pidfile "$TMP/iperf.pid" >/dev/null
