@@ -33,7 +33,7 @@
 #define SL_LANES          4  /* boxes of a block */
 #define SL_BLOCK_WORDS    12 /* words of a block */
 #define SL_NODE_CUTS      12 /* thresholds of a node */
-#define SL_VISITS_MAX     8  /* leaves one packet may visit */
+#define SL_VISITS_MAX     16 /* leaves one packet may visit */
 
 _Static_assert(SLUICE_FIELD_COUNT > SL_KEY_PARTS_MAX, "more fields exist than one layer may use");
 

@@ -373,12 +373,29 @@ is_progress(const struct work *work, const struct shares *shares)
 
 static int build(struct builder *b, struct work *work, struct built *built);
 
-/* A rest has fewer boxes and fewer ways to be divided: it gets the smaller part of the visits. */
+/* How much there may be to divide in a list: bits of its length beyond a leaf's. */
+static uint32_t
+list_bits(uint32_t n)
+{
+	return n <= LEAF_BOXES ? 0 : 32 - (uint32_t)__builtin_clz(n / LEAF_BOXES);
+}
+
+/* Visits go to the rest and to the parts as there is work left to do in them; both get one. */
 static void
 share_visits(const struct work *work, struct shares *shares)
 {
-	const uint32_t rest = shares->rest.n == 0 ? 0 : SL_MAX(work->visits * 3 / 8, 1u);
+	uint32_t part_bits = list_bits(shares->absent.n);
+	uint32_t rest_bits = list_bits(shares->rest.n);
+	uint32_t rest = 0;
 
+	for (uint32_t i = 0; i < shares->n_parts; i++)
+		part_bits = SL_MAX(part_bits, list_bits(shares->parts[i].n));
+	if (shares->rest.n > 0) {
+		const uint32_t bits = SL_MAX(rest_bits + part_bits, 1u);
+
+		rest = (work->visits * rest_bits + bits / 2) / bits;
+		rest = SL_MIN(SL_MAX(rest, 1u), work->visits - 1);
+	}
 	shares->rest.visits = rest;
 	shares->absent.visits = work->visits - rest;
 	for (uint32_t i = 0; i < shares->n_parts; i++)

@@ -166,6 +166,48 @@ make_products(struct sl_filter *filter, uint32_t i)
 	}
 }
 
+/* Inspection on either of two ports: a tree would have a rest. */
+static void
+make_inspection_on_two_fields(struct sl_filter *filter, uint32_t i)
+{
+	filter->action = SLUICE_ACTION_CALLOUT_INSPECTION;
+	filter->callout = make_text("mock");
+	make_number(filter, i % 2 == 0 ? SLUICE_FIELD_IP_LOCAL_PORT : SLUICE_FIELD_IP_REMOTE_PORT,
+		SL_MATCH_EQUAL, SLUICE_TYPE_UINT16, i / 2 * 8 % 65536);
+}
+
+/* One field each, a fifth on the first, a fifth of the others on the second: rests of rests. */
+static void
+make_one_of_many_fields(struct sl_filter *filter, uint32_t i)
+{
+	static const struct {
+		enum sluice_field field;
+		enum sluice_data_type type;
+		uint32_t max;
+	} fields[] = {
+		{SLUICE_FIELD_IP_LOCAL_ADDRESS, SLUICE_TYPE_UINT32, UINT32_MAX},
+		{SLUICE_FIELD_IP_REMOTE_ADDRESS, SLUICE_TYPE_UINT32, UINT32_MAX},
+		{SLUICE_FIELD_IP_LOCAL_PORT, SLUICE_TYPE_UINT16, UINT16_MAX},
+		{SLUICE_FIELD_IP_REMOTE_PORT, SLUICE_TYPE_UINT16, UINT16_MAX},
+		{SLUICE_FIELD_IP_PROTOCOL, SLUICE_TYPE_UINT8, UINT8_MAX},
+		{SLUICE_FIELD_INTERFACE_INDEX, SLUICE_TYPE_UINT32, UINT32_MAX},
+		{SLUICE_FIELD_SUB_INTERFACE_INDEX, SLUICE_TYPE_UINT32, UINT32_MAX},
+		{SLUICE_FIELD_X_TTL, SLUICE_TYPE_UINT8, UINT8_MAX},
+		{SLUICE_FIELD_X_DSCP, SLUICE_TYPE_UINT8, UINT8_MAX},
+		{SLUICE_FIELD_X_PACKET_LENGTH, SLUICE_TYPE_UINT32, UINT32_MAX},
+		{SLUICE_FIELD_X_VLAN_VID, SLUICE_TYPE_UINT16, UINT16_MAX},
+		{SLUICE_FIELD_PROFILE_ID, SLUICE_TYPE_UINT32, UINT32_MAX},
+	};
+	uint32_t at = 0;
+
+	for (uint32_t rest = i; rest % 5 != 0 && at < SL_ARRAY_LEN(fields) - 1;
+		rest -= rest / 5 + 1)
+		at++;
+
+	make_number(filter, fields[at].field, SL_MATCH_EQUAL, fields[at].type,
+		i * 2654435761u % fields[at].max);
+}
+
 /* --- Tests. --- */
 
 static void
@@ -221,12 +263,31 @@ test_longest_list(void **state)
 	sl_snapshot_free(snapshot);
 }
 
+/* Where match lists may be long, few leaves may be visited: all finds of a packet must fit. */
+static void
+test_long_lists_visit_few_leaves(void **state)
+{
+	struct sl_snapshot *few = compile_many(4000, make_inspection_on_two_fields);
+	struct sl_snapshot *many = compile_many(40000, make_inspection_on_two_fields);
+	struct batch batch;
+
+	(void)state;
+	batch_init(&batch);
+	assert_true(fact(few, "leaves_visited_max") > 1);
+	assert_int_equal(fact(many, "leaves_visited_max"), 1);
+	expect_agreement(&batch, program(few), SL_BATCH_MAX);
+	expect_agreement(&batch, program(many), 8);
+	batch_fini(&batch);
+	sl_snapshot_free(few);
+	sl_snapshot_free(many);
+}
+
 static void
 expect_bounded(const struct sl_snapshot *snapshot, uint32_t n_filters, size_t bytes_each)
 {
 	assert_true(fact(snapshot, "boxes") <= 3 * (uint64_t)n_filters + 1024);
 	assert_true(fact(snapshot, "boxes_placed") <= 8 * fact(snapshot, "boxes") + 4096);
-	assert_true(fact(snapshot, "leaves_visited_max") <= 8);
+	assert_true(fact(snapshot, "leaves_visited_max") <= 16);
 	assert_true(fact(snapshot, "depth") <= 24);
 	assert_true(snapshot->memory_bytes < n_filters * bytes_each + 1000000);
 }
@@ -240,6 +301,21 @@ test_hopeless_overlap(void **state)
 	(void)state;
 	batch_init(&batch);
 	expect_bounded(snapshot, 4000, 1000);
+	expect_agreement(&batch, program(snapshot), SL_BATCH_MAX);
+	batch_fini(&batch);
+	sl_snapshot_free(snapshot);
+}
+
+static void
+test_many_dimensions(void **state)
+{
+	struct sl_snapshot *snapshot = compile_many(5000, make_one_of_many_fields);
+	struct batch batch;
+
+	(void)state;
+	batch_init(&batch);
+	expect_bounded(snapshot, 5000, 1000);
+	assert_true(fact(snapshot, "rests") >= 6);
 	expect_agreement(&batch, program(snapshot), SL_BATCH_MAX);
 	batch_fini(&batch);
 	sl_snapshot_free(snapshot);
@@ -381,7 +457,9 @@ main(void)
 		cmocka_unit_test(test_batch_sizes),
 		cmocka_unit_test(test_long_lists),
 		cmocka_unit_test(test_longest_list),
+		cmocka_unit_test(test_long_lists_visit_few_leaves),
 		cmocka_unit_test(test_hopeless_overlap),
+		cmocka_unit_test(test_many_dimensions),
 		cmocka_unit_test(test_many_alternatives),
 		cmocka_unit_test(test_distinct_ports_divide_well),
 		cmocka_unit_test(test_sets_are_compiled_once),

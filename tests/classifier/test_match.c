@@ -628,6 +628,41 @@ test_every_field_counts(void **state)
 	}
 }
 
+/* Ranges that no box over words can say exactly must not make a filter match twice. */
+static void
+test_crooked_alternatives(void **state)
+{
+	struct sl_policy *policy = sl_policy_new();
+	struct sl_filter *filter = make_filter("f", V6, SLUICE_ACTION_CALLOUT_INSPECTION);
+	struct sl_snapshot *snapshot;
+	struct sl_matches list;
+	struct sl_meta meta;
+	uint8_t source[16] = {[7] = 2, [15] = 3};
+
+	(void)state;
+	add(policy, &make_callout("mock", V6)->object);
+	filter->callout = make_text("mock");
+	for (uint8_t i = 0; i < 2; i++) {
+		struct sl_condition *condition = make_condition(
+			filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_RANGE, SLUICE_TYPE_RANGE);
+
+		/* 1..1 to 2..5, and 2..7 to 0x80..9 */
+		condition->value.range_type = SLUICE_TYPE_BYTE_ARRAY16;
+		condition->value.low.bytes[7] = (uint8_t)(1 + i);
+		condition->value.low.bytes[15] = (uint8_t)(1 + 6 * i);
+		condition->value.high.bytes[7] = i == 0 ? 2 : 0x80;
+		condition->value.high.bytes[15] = (uint8_t)(5 + 4 * i);
+	}
+	add(policy, &filter->object);
+	snapshot = rig_compile(policy, NULL);
+	assert_int_equal(sl_matches_init(&list), 0);
+	v6_meta(&meta, source);
+	assert_int_equal(rig_classify(snapshot->layers[filter->layer->id], &meta, &list), 1);
+	sl_matches_fini(&list);
+	sl_snapshot_free(snapshot);
+	sl_policy_free(policy);
+}
+
 /* --- Near misses. --- */
 
 static void
@@ -686,6 +721,7 @@ main(void)
 		cmocka_unit_test(test_mixed_alternatives),
 		cmocka_unit_test(test_products),
 		cmocka_unit_test(test_every_field_counts),
+		cmocka_unit_test(test_crooked_alternatives),
 		cmocka_unit_test(test_near_miss),
 	};
 

@@ -241,6 +241,8 @@ test_replaced_objects_rebuild(void **state)
 	replace(policy, make_context("context"));
 	expect_rebuilt(policy, &snapshot);
 	filter = weighted("a", LAYER, "universal", 1);
+	make_set_condition(filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_NOT_IN_SET, "set");
+	filter->provider_context = make_text("context");
 	replace(policy, &filter->object);
 	expect_rebuilt(policy, &snapshot);
 	sl_snapshot_free(snapshot);

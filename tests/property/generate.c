@@ -423,6 +423,18 @@ make_blobs(struct generator *g)
 	}
 }
 
+static const struct sl_layer_field *
+any_field(struct generator *g)
+{
+	for (;;) {
+		const struct sl_layer_field *field =
+			&g->layer->fields[random_below(&g->random, g->layer->n_fields)];
+
+		if (field->available)
+			return field;
+	}
+}
+
 void
 generator_begin(struct generator *g, const struct sl_layer *layer)
 {
@@ -435,6 +447,10 @@ generator_begin(struct generator *g, const struct sl_layer *layer)
 	g->n_conditions_max = random_chance(&g->random, 90) ? 5 : 30;
 	g->callout_percent = random_chance(&g->random, 50) ? 0 : random_below(&g->random, 60);
 	g->distinct_weights = random_chance(&g->random, 50);
+	/* Filters that test the same few fields overlap most. */
+	g->popular_percent = random_chance(&g->random, 40) ? 95 : 0;
+	for (uint32_t i = 0; i < SL_ARRAY_LEN(g->popular); i++)
+		g->popular[i] = any_field(g);
 	make_blobs(g);
 	add_sublayers(g);
 	add_sets(g);
@@ -484,13 +500,9 @@ choose_weight(struct generator *g, struct sl_filter *filter)
 static const struct sl_layer_field *
 choose_field(struct generator *g)
 {
-	for (;;) {
-		const struct sl_layer_field *field =
-			&g->layer->fields[random_below(&g->random, g->layer->n_fields)];
-
-		if (field->available)
-			return field;
-	}
+	if (random_chance(&g->random, g->popular_percent))
+		return g->popular[random_below(&g->random, SL_ARRAY_LEN(g->popular))];
+	return any_field(g);
 }
 
 static void

@@ -34,6 +34,8 @@ struct generator {
 	uint32_t n_filters;
 	uint32_t n_conditions_max; /* of one filter */
 	uint32_t callout_percent;
+	const struct sl_layer_field *popular[4]; /* fields that most conditions are on */
+	uint32_t popular_percent;
 	bool distinct_weights;
 	struct sl_blob blobs[BLOBS_MAX];
 	char blob_bytes[BLOBS_MAX][24];
