@@ -16,34 +16,15 @@
 
 static char folder[64];
 
-bool
-lab_run(lab_experiment_fn *experiment)
-{
-	int status;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
-		lab_make();
-		experiment();
-		lab_remove();
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return false;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-void
-lab_make(void)
+static void
+make_folder(void)
 {
 	snprintf(folder, sizeof(folder), "/tmp/sluice-lab-XXXXXX");
 	LAB_CHECK(mkdtemp(folder) != NULL);
 }
 
-void
-lab_remove(void)
+static void
+remove_folder(void)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
@@ -55,6 +36,26 @@ lab_remove(void)
 	}
 	closedir(dir);
 	LAB_CHECK(rmdir(folder) == 0);
+}
+
+bool
+lab_run(lab_experiment_fn *experiment)
+{
+	int status;
+	pid_t pid;
+
+	/* The folder goes even when the experiment ends by a signal. */
+	make_folder();
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		experiment();
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		status = -1;
+	remove_folder();
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 const char *

@@ -37,13 +37,10 @@
 	} while (0)
 
 typedef void lab_experiment_fn(void);
-/* Runs an experiment in a child and says whether it held. */
+/* Runs an experiment in a child, with a folder for its files, and says whether it held. */
 bool lab_run(lab_experiment_fn *experiment);
 
-/* A folder for one experiment's files; the next call to lab_path is in it. lab_remove removes all. */
-void lab_make(void);
-void lab_remove(void);
-/* "FOLDER/name", in one of a few buffers used in turn. */
+/* "FOLDER/name", in the experiment's folder and one of a few buffers used in turn. */
 const char *lab_path(const char *name);
 
 /* Makes packet i of a capture in `frame` (16 KiB); returns its length. */
