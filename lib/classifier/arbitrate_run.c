@@ -7,8 +7,8 @@
  * Packet time: WFP sections 4.2 to 4.7.
  *
  * A sublayer's decision is merged into the running result.  While the right to write the action is
- * there, a decision replaces another action and may take the right away; once it is gone only a veto, a
- * callout's block against a hard permit, changes anything.
+ * there, a decision replaces another action and may take the right away; once it is gone only a
+ * veto, a callout's block against a hard permit, changes anything.
  */
 
 enum decided {

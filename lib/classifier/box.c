@@ -107,8 +107,8 @@ shift_of(const struct sl_key_part *part, uint32_t i)
 }
 
 /*
- * True when ranges over single words can say what the range says: below the first word in which its ends
- * differ, it begins with zeros and ends with ones.
+ * True when ranges over single words can say what the range says: below the first word in which its
+ * ends differ, it begins with zeros and ends with ones.
  */
 static bool
 fits_words(const struct sl_key_part *part, const struct sl_range *range)
@@ -172,7 +172,7 @@ product_size(const struct product *product)
 {
 	size_t size = 1;
 
-	/* Each factor is at most 17 and there are few of them beyond 1; cut off before it can wrap. */
+	/* Cut off before it can wrap: a factor is at most 17. */
 	for (uint32_t i = 0; i < product->n && size <= SPREAD_MAX; i++)
 		size *= n_alternatives(&product->factors[i]);
 	return size;

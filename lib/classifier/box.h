@@ -5,9 +5,9 @@
 /*
  * Boxes: filters as products of ranges over the words of the key (see program.h).
  *
- * Alternatives that are few and narrow become boxes of their own, so that a filter for five ports is
- * five small boxes and not one wide one.  Where they are many, or cover most of what lies between the
- * first and the last, one box spans them and the filter is tested as a whole.
+ * Alternatives that are few and narrow become boxes of their own, so that a filter for five ports
+ * is five small boxes and not one wide one.  Where they are many, or cover most of what lies
+ * between the first and the last, one box spans them and the filter is tested as a whole.
  */
 
 #include "base/sl_error.h"
@@ -29,8 +29,8 @@ struct sl_key_plan {
 /* One box without its ranges. */
 struct sl_box {
 	uint32_t rank;
-	uint32_t care; /* presence bits that matter */
-	uint32_t want; /* ... and what they must be */
+	uint32_t care;  /* presence bits that matter */
+	uint32_t want;  /* ... and what they must be */
 	bool is_tested; /* the filter must be tested as a whole */
 };
 
@@ -61,8 +61,8 @@ void sl_key_plan_make(struct sl_key_plan *plan, const struct sl_layer_program *l
 
 void sl_boxes_init(struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t n_filters);
 /*
- * Adds the boxes of a filter; none when it can never match.  `*is_tested` tells whether one of them is
- * marked.  0 or -ENOMEM.
+ * Adds the boxes of a filter; none when it can never match.  `*is_tested` tells whether one of them
+ * is marked.  0 or -ENOMEM.
  */
 int sl_boxes_add(struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t rank,
 	const struct sl_groups *groups, bool *is_tested) SL_MUST_CHECK;

@@ -7,19 +7,18 @@
 /*
  * Packet time: match lists from a compiled program (program.h says what it looks like).
  *
- * Packets are taken a chunk at a time, and each step of one is followed by a step of the next, so that
- * the memory a packet waits for arrives while the others work.  A packet's state is the link it follows
- * and the links it has put off.
+ * Packets are taken a chunk at a time, and each step of one is followed by a step of the next, so
+ * that the memory a packet waits for arrives while the others work.  A packet's state is the link
+ * it follows and the links it has put off.
  */
 #define CHUNK 16
-/* Matches that are kept while the chunk is under way; packets with more are done again on their own. */
+/* Matches kept while the chunk is under way; packets with more are done again on their own. */
 #define FOUND_MAX 16
 
 struct walk {
 	const struct sl_meta *meta;
 	struct sl_link at;
-	uint32_t
-		best; /* single sublayer: lowest rank so far; links that cannot beat it are left out */
+	uint32_t best; /* lowest rank so far, with a single sublayer; others leave it NONE */
 	uint32_t n_later;
 	struct sl_link later[SL_VISITS_MAX + 1]; /* the last one is written to and never kept */
 };
@@ -282,7 +281,7 @@ begin(const struct sl_program *program, struct walk *walk, struct sl_key *key,
 	load_key(program, meta, key);
 }
 
-/* Walks a chunk; `finds` has one per packet, or is NULL when the lowest rank is all that is wanted. */
+/* Walks a chunk; `finds` has one per packet, or is NULL when the lowest rank will do. */
 static SL_ALWAYS_INLINE void
 walk_chunk(const struct sl_layer_program *layer, const struct sl_meta *const metas[], uint32_t n,
 	struct walk *walks, struct finds *finds)

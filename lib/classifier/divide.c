@@ -5,9 +5,9 @@
 #include <string.h>
 
 /*
- * The choice is made by an estimate of what a packet costs below the node, in boxes that are tested: a
- * packet is taken to fall where boxes are, so the part it meets is sum(c * c) / sum(c) boxes long, and
- * the rest is tested besides.  Large lists are judged by a sample.
+ * The choice is made by an estimate of what a packet costs below the node, in boxes that are
+ * tested: a packet is taken to fall where boxes are, so the part it meets is sum(c * c) / sum(c)
+ * boxes long, and the rest is tested besides.  Large lists are judged by a sample.
  */
 #define SAMPLE_MAX 512
 #define PARTS_MAX  (SL_NODE_CUTS + 1)

@@ -2,7 +2,7 @@
 #ifndef SL_CLASSIFIER_DIVIDE_H
 #define SL_CLASSIFIER_DIVIDE_H
 
-/* How a node divides its boxes: which word, at which thresholds, and which boxes are left to the rest. */
+/* How a node divides its boxes: which word, at which thresholds, and what is left to the rest. */
 
 #include "classifier/box.h"
 
@@ -28,7 +28,7 @@ struct sl_divide_task {
 	const struct sl_region *region;
 	const uint32_t *list; /* numbers of boxes; every one meets the region */
 	uint32_t n;
-	uint64_t budget;      /* boxes that may be placed below, copies included */
+	uint64_t budget; /* boxes that may be placed below, copies included */
 	bool may_rest;
 };
 

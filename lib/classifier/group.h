@@ -3,11 +3,11 @@
 #define SL_CLASSIFIER_GROUP_H
 
 /*
- * Groups: a filter's conditions on one field, which are alternatives (WFP section 2.3), brought to one
- * form: may the field be absent, and which values may it have.
+ * Groups: a filter's conditions on one field, which are alternatives (WFP section 2.3), brought to
+ * one form: may the field be absent, and which values may it have.
  *
- * Values are ranges.  Where ranges cannot say it all (flags, texts, big sets) they hold at least every
- * value that matches, and `is_exact` is false: the conditions must be tested once more.
+ * Values are ranges.  Where ranges cannot say it all (flags, texts, big sets) they hold at least
+ * every value that matches, and `is_exact` is false: the conditions must be tested once more.
  */
 
 #include "classifier/ranges.h"
@@ -22,7 +22,7 @@
 
 struct sl_group {
 	enum sluice_field field;
-	enum sl_slot slot;        /* NONE: never has a value */
+	enum sl_slot slot; /* NONE: never has a value */
 	bool accepts_absent;
 	bool is_exact;
 	struct sl_ranges present; /* merged */
@@ -32,8 +32,8 @@ struct sl_group {
 struct sl_groups {
 	struct sl_group list[SLUICE_FIELD_COUNT];
 	uint32_t n;
-	uint32_t n_used;  /* members of `list` that own memory */
-	bool never;       /* no packet can match: some group accepts nothing */
+	uint32_t n_used;                   /* members of `list` that own memory */
+	bool never;                        /* no packet can match: some group accepts nothing */
 	uint8_t index[SLUICE_FIELD_COUNT]; /* place of a field's group, plus one */
 };
 
@@ -43,7 +43,8 @@ int sl_groups_build(struct sl_groups *groups, const struct sl_layer *layer,
 void sl_groups_fini(struct sl_groups *groups);
 
 /*
- * Adds the values that a condition without EMPTY, flags or a set accepts in a slot of numbers or bytes.
+ * Adds the values that a condition without EMPTY, flags or a set accepts in a slot of numbers or
+ * bytes.
  */
 void sl_condition_ranges(
 	struct sl_ranges *ranges, enum sl_slot slot, const struct sl_condition *condition);
@@ -52,7 +53,7 @@ static inline bool
 sl_match_is_flags(enum sl_match match)
 {
 	return match == SL_MATCH_FLAGS_ALL_SET || match == SL_MATCH_FLAGS_ANY_SET ||
-	       match == SL_MATCH_FLAGS_NONE_SET;
+		match == SL_MATCH_FLAGS_NONE_SET;
 }
 
 #endif

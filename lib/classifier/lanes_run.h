@@ -3,8 +3,8 @@
 #define SL_CLASSIFIER_LANES_RUN_H
 
 /*
- * Four 32-bit numbers at once, in the compiler's own vector types: SSE4.1 on x86-64-v2, and whatever the
- * compiler makes of it elsewhere.
+ * Four 32-bit numbers at once, in the compiler's own vector types: SSE4.1 on x86-64-v2, and
+ * whatever the compiler makes of it elsewhere.
  */
 
 #include "base/sl_compiler.h"

@@ -190,7 +190,7 @@ is_callout(const struct sl_filter_hot *hot)
 	return hot->action > SL_HOT_PERMIT;
 }
 
-/* Callouts of each sublayer, and the longest match list: them all, and one filter that ends each. */
+/* Counts callouts. The longest match list has them all, and one filter that ends each sublayer. */
 static uint64_t
 measure_sublayers(struct draft *d)
 {

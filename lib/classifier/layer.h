@@ -3,8 +3,8 @@
 #define SL_CLASSIFIER_LAYER_H
 
 /*
- * Layer programs: a layer's filters in arbitration order with everything they refer to, on which the
- * program holds references, and how many snapshots share it.
+ * Layer programs: a layer's filters in arbitration order with everything they refer to, on which
+ * the program holds references, and how many snapshots share it.
  */
 
 #include "classifier/program.h"
@@ -19,9 +19,10 @@ struct sl_ranked {
 void sl_ranked_sort(struct sl_ranked *list, uint32_t n);
 
 /*
- * Makes a layer program without compiled form from filters in arbitration order, each bound by the host.
- * 0 and `*out` with one reference; the host's error, NO_MEMORY, OUT_OF_BOUNDS when match lists could
- * become longer than SL_MATCHES_MAX, INTERNAL when a reference of the policy leads nowhere.
+ * Makes a layer program without compiled form from filters in arbitration order, each bound by the
+ * host. 0 and `*out` with one reference; the host's error, NO_MEMORY, OUT_OF_BOUNDS when match
+ * lists could become longer than SL_MATCHES_MAX, INTERNAL when a reference of the policy leads
+ * nowhere.
  */
 int sl_layer_make(const struct sl_policy *policy, const struct sl_layer *layer,
 	const struct sl_ranked *list, uint32_t n, const struct sl_compile_tick *tick,

@@ -5,19 +5,21 @@
 /*
  * The compiled form of a layer's filters, as the run files read it.
  *
- * Key.     Before anything else a packet's values are gathered into 32-bit words in host order, long
- *          values most significant word first, and one word with a presence bit for each field in use.
- *          Words of an absent field are 0.
- * Box.     A filter is one or more boxes: for every word a closed range, for every field whether it must
- *          be present, must be absent, or either.  Boxes of one filter are disjoint.  A box that says
- *          less than the filter is marked, and what it lets through is tested by the filter's tests.
- * Tree.    A node divides one word at up to 12 thresholds; its links lead to the child for an absent
- *          field and one for each part.  Boxes that would fall into too many parts hang off the node in
- *          a tree of their own, the rest, which every packet that passes the node visits as well.
- * Leaf.    Blocks of up to four boxes in rank order, tested in four lanes at once.  A block holds only
- *          the words that the way to the leaf left open.
- * Bounds.  The number of leaves one packet visits, the depth, and the copies of a box are limited when
- *          the tree is built; where no division helps, a leaf is long.
+ * Key.     Before anything else a packet's values are gathered into 32-bit words in host order,
+ *          long values most significant word first, and one word with a presence bit for each field
+ *          in use. Words of an absent field are 0.
+ * Box.     A filter is one or more boxes: for every word a closed range, for every field whether it
+ *          must be present, must be absent, or either.  Boxes of one filter are disjoint.  A box
+ *          that says less than the filter is marked, and what it lets through is tested by the
+ *          filter's tests.
+ * Tree.    A node divides one word at up to 12 thresholds; its links lead to the child for an
+ *          absent field and one for each part.  Boxes that would fall into too many parts hang off
+ *          the node in a tree of their own, the rest, which every packet that passes the node
+ *          visits as well.
+ * Leaf.    Blocks of up to four boxes in rank order, tested in four lanes at once.  A block holds
+ *          only the words that the way to the leaf left open.
+ * Bounds.  The number of leaves one packet visits, the depth, and the copies of a box are limited
+ *          when the tree is built; where no division helps, a leaf is long.
  * Life.    One allocation, immutable.
  */
 
@@ -28,12 +30,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_KEY_PARTS_MAX  32 /* fields of a layer that its filters use */
-#define SL_KEY_WORDS_MAX  40
-#define SL_LANES          4  /* boxes of a block */
-#define SL_BLOCK_WORDS    12 /* words of a block */
-#define SL_NODE_CUTS      12 /* thresholds of a node */
-#define SL_VISITS_MAX     16 /* leaves one packet may visit */
+#define SL_KEY_PARTS_MAX 32 /* fields of a layer that its filters use */
+#define SL_KEY_WORDS_MAX 40
+#define SL_LANES         4  /* boxes of a block */
+#define SL_BLOCK_WORDS   12 /* words of a block */
+#define SL_NODE_CUTS     12 /* thresholds of a node */
+#define SL_VISITS_MAX    16 /* leaves one packet may visit */
 
 _Static_assert(SLUICE_FIELD_COUNT > SL_KEY_PARTS_MAX, "more fields exist than one layer may use");
 
@@ -73,15 +75,15 @@ struct sl_link {
 };
 
 /*
- * One cache line.  links[0] is for packets without the field; links[1 + i] for those with i thresholds at
- * or below the value.  A threshold t is stored as t - 1 with the top bit turned, so that a signed
- * comparison tells; unused ones are INT32_MAX, which nothing exceeds.
+ * One cache line.  links[0] is for packets without the field; links[1 + i] for those with i
+ * thresholds at or below the value.  A threshold t is stored as t - 1 with the top bit turned, so
+ * that a signed comparison tells; unused ones are INT32_MAX, which nothing exceeds.
  */
 struct sl_node {
 	int32_t cuts[SL_NODE_CUTS];
 	uint32_t links; /* index of the first link */
 	uint8_t word;
-	uint8_t bit;    /* presence bit of the word's field */
+	uint8_t bit; /* presence bit of the word's field */
 	uint16_t reserved;
 	struct sl_link rest; /* ref NONE: there is none */
 };
@@ -94,8 +96,9 @@ enum sl_block_flag {
 };
 
 /*
- * A block: this header, with PRESENCE four masks and four values of the presence word, then for each of
- * `n_words` words four lows and four spans (high - low).  All parts are multiples of 16 bytes.
+ * A block: this header, with PRESENCE four masks and four values of the presence word, then for
+ * each of `n_words` words four lows and four spans (high - low).  All parts are multiples of 16
+ * bytes.
  */
 struct sl_block {
 	uint8_t n_words;
@@ -111,30 +114,34 @@ _Static_assert(sizeof(struct sl_block) == 32, "a block's lanes begin at a multip
 /* --- Tests of a whole filter. --- */
 
 enum sl_test_op {
-	SL_TEST_RANGE,      /* low <= value <= high */
-	SL_TEST_IN_TABLE,   /* `arg` is a table */
+	SL_TEST_RANGE,    /* low <= value <= high */
+	SL_TEST_IN_TABLE, /* `arg` is a table */
 	SL_TEST_NOT_IN_TABLE,
-	SL_TEST_FLAGS_ALL,  /* of low */
+	SL_TEST_FLAGS_ALL, /* of low */
 	SL_TEST_FLAGS_ANY,
 	SL_TEST_FLAGS_NONE,
 	SL_TEST_ABSENT,
 	SL_TEST_PRESENT,
-	SL_TEST_BLOB,       /* order against a text: `orders` tells which will do */
+	SL_TEST_BLOB, /* order against a text: `orders` tells which will do */
 	SL_TEST_SUFFIX,
 	SL_TEST_NOT_SUFFIX
 };
 
 /* Which orders of the field against the text a SL_TEST_BLOB accepts. */
-enum sl_test_order { SL_ORDER_LESS = 1, SL_ORDER_EQUAL = 2, SL_ORDER_GREATER = 4 };
+enum sl_test_order {
+	SL_ORDER_LESS = 1,
+	SL_ORDER_EQUAL = 2,
+	SL_ORDER_GREATER = 4
+};
 
 /* One alternative of a group. All but ABSENT are false when the field is absent. */
 struct sl_test {
-	uint8_t op;   /* enum sl_test_op */
-	uint8_t slot; /* enum sl_slot */
-	bool is_last; /* of its group */
+	uint8_t op;     /* enum sl_test_op */
+	uint8_t slot;   /* enum sl_slot */
+	bool is_last;   /* of its group */
 	uint8_t orders; /* enum sl_test_order */
-	uint32_t arg; /* table, or offset of the text */
-	uint64_t len; /* bytes of the text */
+	uint32_t arg;   /* table, or offset of the text */
+	uint64_t len;   /* bytes of the text */
 	struct {
 		sl_wide low;
 		sl_wide high;
@@ -142,9 +149,9 @@ struct sl_test {
 };
 
 /*
- * Sorted disjoint ranges of 32-bit or 128-bit numbers: all lows, then all highs.  Tables of 32-bit numbers
- * have an index by the top 16 bits when they are long: entry i is the first range that ends at or behind
- * i << 16.
+ * Sorted disjoint ranges of 32-bit or 128-bit numbers: all lows, then all highs.  Tables of 32-bit
+ * numbers have an index by the top 16 bits when they are long: entry i is the first range that ends
+ * at or behind i << 16.
  */
 struct sl_table {
 	uint64_t offset; /* in the program's table bytes */
@@ -193,13 +200,13 @@ struct sl_compile_tick {
 	size_t total; /* filters of the policy */
 };
 
-/* Reports `done` filters of the layer at work. 0, or -EAGAIN with `err` filled when the host stops. */
+/* Reports `done` filters of the layer at work. 0, or BUSY when the host stops. */
 int sl_compile_tick(
 	const struct sl_compile_tick *tick, size_t done, struct sl_error *err) SL_MUST_CHECK;
 
 /*
- * Compiles the filters of a layer, which must be complete but for its program.  0 and `*out`, freed by
- * sl_program_free; NO_MEMORY or BUSY.
+ * Compiles the filters of a layer, which must be complete but for its program.  0 and `*out`, freed
+ * by sl_program_free; NO_MEMORY or BUSY.
  */
 int sl_program_build(const struct sl_layer_program *layer, const struct sl_compile_tick *tick,
 	const struct sl_program **out, struct sl_error *err) SL_MUST_CHECK;

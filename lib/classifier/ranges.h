@@ -4,7 +4,8 @@
 
 /*
  * Sets of numbers as closed intervals.  Zero-initialise, add in any order, then merge: the list is
- * sorted, disjoint and not adjacent.  A failed allocation is remembered; callers look once, at the end.
+ * sorted, disjoint and not adjacent.  A failed allocation is remembered; callers look once, at the
+ * end.
  */
 
 #include "classifier/wide.h"

@@ -2,9 +2,9 @@
 #include "classifier/sl_classify.h"
 
 /*
- * The reference engine: every filter of a layer tried in order, as WFP sections 2.2 to 2.4 and 4.5 say
- * it, over the policy objects themselves.  It is slow and meant to be read beside the text.  Nothing
- * here is shared with the compiler but the meaning of a layer's field.
+ * The reference engine: every filter of a layer tried in order, as WFP sections 2.2 to 2.4 and 4.5
+ * say it, over the policy objects themselves.  It is slow and meant to be read beside the text.
+ * Nothing here is shared with the compiler but the meaning of a layer's field.
  */
 
 static bool

@@ -5,11 +5,12 @@
 /*
  * Classify: which filters of a layer match each packet of a batch.
  *
- * Result.  Per packet the ascending list of ranks: per sublayer every matching callout filter up to and
- *          including the first matching PERMIT or BLOCK.  Callout filters are listed because only at
- *          run time is it known whether they decide (WFP section 9.4).
- * Twins.   sl_classify_run uses the compiled program.  sl_reference_run is the oracle: a linear scan
- *          written from WFP sections 2 and 4 over the policy objects, sharing no code with the compiler.
+ * Result.  Per packet the ascending list of ranks: per sublayer every matching callout filter up to
+ *          and including the first matching PERMIT or BLOCK.  Callout filters are listed because
+ *          only at run time is it known whether they decide (WFP section 9.4).
+ * Twins.   sl_classify_run uses the compiled program.  sl_reference_run is the oracle: a linear
+ *          scan written from WFP sections 2 and 4 over the policy objects, sharing no code with the
+ *          compiler.
  * Threads. Packet time; any number of workers on one program.  No allocation, no state.
  */
 
@@ -22,9 +23,9 @@
 
 /* Match lists of a batch. Storage belongs to the caller. */
 struct sl_matches {
-	uint32_t *ranks;                   /* room for `capacity`, at least SL_MATCHES_MAX */
+	uint32_t *ranks; /* room for `capacity`, at least SL_MATCHES_MAX */
 	uint32_t capacity;
-	uint32_t start[SL_BATCH_MAX + 1];  /* packet i: ranks[start[i]] .. ranks[start[i + 1] - 1] */
+	uint32_t start[SL_BATCH_MAX + 1]; /* packet i: ranks[start[i]] .. ranks[start[i + 1] - 1] */
 };
 
 /* Allocates the ranks. 0 or -ENOMEM. Control thread. */
@@ -32,11 +33,11 @@ int sl_matches_init(struct sl_matches *matches) SL_MUST_CHECK;
 void sl_matches_fini(struct sl_matches *matches);
 
 /*
- * Classifies metas[0 .. n-1], n in 1..SL_BATCH_MAX, from the first on until `out` is full; returns how
- * many were done, at least 1.  The caller goes on with the rest.
+ * Classifies metas[0 .. n-1], n in 1..SL_BATCH_MAX, from the first on until `out` is full; returns
+ * how many were done, at least 1.  The caller goes on with the rest.
  */
-typedef uint32_t sl_classify_fn(const struct sl_layer_program *layer, const struct sl_meta *const metas[],
-	uint32_t n, struct sl_matches *out);
+typedef uint32_t sl_classify_fn(const struct sl_layer_program *layer,
+	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out);
 
 sl_classify_fn sl_classify_run;
 sl_classify_fn sl_reference_run;
@@ -50,7 +51,7 @@ struct sl_near_miss {
 	uint32_t n_groups;
 };
 /* True when the filter matches; fills `*miss` (may be NULL). Linear in the filter's conditions. */
-bool sl_reference_match(const struct sl_layer_program *layer, uint32_t rank, const struct sl_meta *meta,
-	struct sl_near_miss *miss);
+bool sl_reference_match(const struct sl_layer_program *layer, uint32_t rank,
+	const struct sl_meta *meta, struct sl_near_miss *miss);
 
 #endif

@@ -5,11 +5,12 @@
 /*
  * Classify metadata: every value of one packet that a filter can test, at fixed offsets.
  *
- * Why.     All layers that a packet visits read the same structure; nothing is copied per layer.  Which
- *          member a layer's field means depends only on the layer (local is the destination at inbound
- *          layers, the source at outbound ones), so the compiler turns a field into an offset.
- * EMPTY.   `present` has a bit per slot; a slot whose bit is clear is EMPTY whatever its bytes hold, and
- *          the bytes may be left over from an earlier packet.
+ * Why.     All layers that a packet visits read the same structure; nothing is copied per layer.
+ *          Which member a layer's field means depends only on the layer (local is the destination
+ *          at inbound layers, the source at outbound ones), so the compiler turns a field into an
+ *          offset.
+ * EMPTY.   `present` has a bit per slot; a slot whose bit is clear is EMPTY whatever its bytes
+ *          hold, and the bytes may be left over from an earlier packet.
  * Order.   Numbers are host order; IPv6 and MAC addresses are network-order bytes.
  * Threads. Owned by one worker.
  */
@@ -41,10 +42,10 @@ struct sl_meta_ports {
 	uint64_t nexthop_luid;
 	uint32_t arrival_index; /* from 1; link i has 2i+1 inside and 2i+2 outside */
 	uint32_t nexthop_index;
-	uint32_t interface_type; /* 6: Ethernet */
+	uint32_t interface_type;  /* 6: Ethernet */
 	uint32_t arrival_profile; /* zone number of the port; 0: none */
 	uint32_t nexthop_profile;
-	uint32_t ndis_port;       /* 0: an Ethernet port has no ports of its own */
+	uint32_t ndis_port;             /* 0: an Ethernet port has no ports of its own */
 	uint8_t vswitch_interface_type; /* 0 */
 	uint8_t outside_mac[6];         /* MAC address of the outside port */
 	uint8_t reserved;
@@ -53,8 +54,8 @@ struct sl_meta_ports {
 };
 
 /*
- * The slots: X(NAME, member, KIND, bytes).  At most 64.  Slots of one group are present together; see
- * lib/packet for which packets have which.
+ * The slots: X(NAME, member, KIND, bytes).  At most 64.  Slots of one group are present together;
+ * see lib/packet for which packets have which.
  */
 #define SL_META_SLOTS(X)                                             \
 	X(IP4_SRC, ip4_src, NUMBER, 4)                               \
@@ -120,24 +121,26 @@ _Static_assert(SL_SLOT_COUNT <= 64, "the presence mask has 64 bits");
 #define SL_PRESENT(name) ((uint64_t)1 << SL_SLOT_##name)
 
 /* Slots whose values are constants of the link and direction; set by sl_meta_setup. */
-#define SL_PRESENT_PORTS                                                                          \
-	(SL_PRESENT(DIRECTION) | SL_PRESENT(ARRIVAL_LUID) | SL_PRESENT(NEXTHOP_LUID) |            \
-		SL_PRESENT(ARRIVAL_INDEX) | SL_PRESENT(NEXTHOP_INDEX) |                           \
-		SL_PRESENT(INTERFACE_TYPE) | SL_PRESENT(ARRIVAL_PROFILE) |                        \
-		SL_PRESENT(NEXTHOP_PROFILE) | SL_PRESENT(NDIS_PORT) | SL_PRESENT(VSWITCH_IF_TYPE) | \
-		SL_PRESENT(OUTSIDE_MAC) | SL_PRESENT(ARRIVAL_NAME) | SL_PRESENT(NEXTHOP_NAME))
+#define SL_PRESENT_PORTS                                                                           \
+	(SL_PRESENT(DIRECTION) | SL_PRESENT(ARRIVAL_LUID) | SL_PRESENT(NEXTHOP_LUID) |             \
+		SL_PRESENT(ARRIVAL_INDEX) | SL_PRESENT(NEXTHOP_INDEX) |                            \
+		SL_PRESENT(INTERFACE_TYPE) | SL_PRESENT(ARRIVAL_PROFILE) |                         \
+		SL_PRESENT(NEXTHOP_PROFILE) | SL_PRESENT(NDIS_PORT) |                              \
+		SL_PRESENT(VSWITCH_IF_TYPE) | SL_PRESENT(OUTSIDE_MAC) | SL_PRESENT(ARRIVAL_NAME) | \
+		SL_PRESENT(NEXTHOP_NAME))
 
 #define SL_META_VLANS_MAX 4 /* tags kept; more are counted */
 
 /* What the parser found besides matchable values. */
 enum sl_meta_flag {
-	SL_META_IS_FRAGMENT = 0x01,     /* fragment offset or more-fragments set */
-	SL_META_LATER_FRAGMENT = 0x02,  /* fragment offset not zero: no transport header */
-	SL_META_IS_ICMP_ERROR = 0x04,   /* an ICMP or ICMPv6 error message */
-	SL_META_HAS_ETHERNET = 0x08,    /* the frame has an Ethernet header */
+	SL_META_IS_FRAGMENT = 0x01,    /* fragment offset or more-fragments set */
+	SL_META_LATER_FRAGMENT = 0x02, /* fragment offset not zero: no transport header */
+	SL_META_IS_ICMP_ERROR = 0x04,  /* an ICMP or ICMPv6 error message */
+	SL_META_HAS_ETHERNET = 0x08,   /* the frame has an Ethernet header */
 	SL_META_MORE_FRAGMENTS = 0x10,
 	SL_META_DONT_FRAGMENT = 0x20,
-	SL_META_IS_TUNNEL = 0x40        /* GRE, IPIP, VXLAN, GENEVE, MPLS, PPPoE: seen by its outer headers only */
+	/* GRE, IPIP, VXLAN, GENEVE, MPLS, PPPoE: seen by its outer headers only. */
+	SL_META_IS_TUNNEL = 0x40
 };
 
 struct sl_meta {
@@ -155,7 +158,8 @@ struct sl_meta {
 		};
 	};
 	/*
-	 * Ports.  For ICMP and ICMPv6 local_port is the type and remote_port the code at every layer, and
+	 * Ports.  For ICMP and ICMPv6 local_port is the type and remote_port the code at every
+	 * Ports.  layer, and
 	 * src_port and dst_port likewise (WFP section 1.5, traps).
 	 */
 	uint16_t src_port;
@@ -180,18 +184,18 @@ struct sl_meta {
 	uint32_t l2_flags;
 	uint8_t mac_dst[6];
 	uint8_t mac_src[6];
-	uint16_t ether_type; /* behind the VLAN tags; 802.3 frames: the length field is not one, EMPTY */
+	uint16_t ether_type; /* behind the VLAN tags; EMPTY in 802.3 frames, which have a length */
 	uint16_t vlan_tci;   /* outermost tag, whole */
 	uint16_t vlan_vid;   /* outermost tag, 12 bits */
 	uint16_t vlan_n;     /* tags in the frame */
 	uint32_t sub_interface; /* outermost VID, 0 when untagged */
 
-	/* Where things are, in bytes from the first byte of the frame; valid as far as parsing came. */
+	/* Where things are, in bytes from the frame's first; valid as far as parsing came. */
 	uint16_t l3_offset;
 	uint16_t l4_offset;
 	uint16_t l4_len;         /* bytes of the transport header */
 	uint16_t payload_offset; /* first byte behind the last parsed header */
-	uint32_t payload_len;    /* bytes of IP payload behind the transport header; never link-layer padding */
+	uint32_t payload_len;    /* bytes of IP payload behind the transport header, no padding */
 
 	/* ICMP errors: the embedded packet, oriented as the protected host sees it. */
 	uint16_t icmp_type;
@@ -208,24 +212,25 @@ struct sl_meta {
 	uint16_t icmp_sequence;
 
 	/* Not matchable. */
-	uint16_t frag_offset;   /* bytes */
+	uint16_t frag_offset; /* bytes */
 	uint32_t frag_id;
 	uint16_t vlan_stack[SL_META_VLANS_MAX]; /* TCIs, outermost first */
-	uint8_t ip_version;     /* 4, 6, 0: not IP */
-	uint8_t reason;         /* enum sl_reason: why the parser refuses the packet; NONE: it does not */
-	uint8_t meta_flags;     /* enum sl_meta_flag */
-	uint8_t ip6_header_n;   /* extension headers passed */
-	uint32_t frame_len;     /* bytes on the wire, without FCS */
+	uint8_t ip_version;                     /* 4, 6, 0: not IP */
+	uint8_t reason; /* enum sl_reason: why the parser refuses the packet; NONE: it does not */
+	uint8_t meta_flags;   /* enum sl_meta_flag */
+	uint8_t ip6_header_n; /* extension headers passed */
+	uint32_t frame_len;   /* bytes on the wire, without FCS */
 
-	uint32_t direction;     /* enum sluice_direction of the packet */
+	uint32_t direction; /* enum sluice_direction of the packet */
 	struct sl_meta_ports ports;
 } SL_CACHE_ALIGNED;
 
 /*
- * Makes a structure ready for packets of one link and direction.  Once, before packets.  A name that is
- * NULL is EMPTY; names must outlive the structure.
+ * Makes a structure ready for packets of one link and direction.  Once, before packets.  A name
+ * that is NULL is EMPTY; names must outlive the structure.
  */
-void sl_meta_setup(struct sl_meta *meta, enum sluice_direction direction, const struct sl_meta_ports *ports);
+void sl_meta_setup(
+	struct sl_meta *meta, enum sluice_direction direction, const struct sl_meta_ports *ports);
 
 /* --- Slots as data. --- */
 
@@ -238,9 +243,9 @@ struct sl_slot_info {
 extern const struct sl_slot_info sl_slot_info[SL_SLOT_COUNT];
 
 /*
- * The slot of a layer's field, or SL_SLOT_NONE when it never has a value there.  Interfaces without a
- * side of their own in the name are the port towards the outside: the one of arrival at inbound layers,
- * the next hop at outbound ones; at forward layers the one of arrival.
+ * The slot of a layer's field, or SL_SLOT_NONE when it never has a value there.  Interfaces without
+ * a side of their own in the name are the port towards the outside: the one of arrival at inbound
+ * layers, the next hop at outbound ones; at forward layers the one of arrival.
  */
 enum sl_slot sl_meta_slot(const struct sl_layer *layer, enum sluice_field field);
 

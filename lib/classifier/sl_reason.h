@@ -2,7 +2,7 @@
 #ifndef SL_CLASSIFIER_REASON_H
 #define SL_CLASSIFIER_REASON_H
 
-/* Why a packet does not leave: one list, shared by parser, arbitration, devices and every report. */
+/* Why a packet does not leave: one list for parser, arbitration, devices and every report. */
 
 enum sl_reason {
 #define X(name, text, kind, meaning) SL_REASON_##name,

@@ -6,15 +6,15 @@
  * Snapshot: one policy revision, compiled; everything a worker needs to judge packets.
  *
  * What.    For each layer that has filters, its program: the filters in arbitration order and the
- *          compiled form that finds the matching ones.  Layers without filters have no program and are
- *          not visited.
+ *          compiled form that finds the matching ones.  Layers without filters have no program and
+ *          are not visited.
  * Rank.    Filters of a layer are numbered in arbitration order: sublayer weight descending (equal
  *          weights: older sublayer first), effective weight descending, run-time id ascending (WFP
  *          sections 3.4, 4.5).  A packet's match list is therefore an ascending list of ranks.
  * Threads. Built and freed by control threads; immutable once published, read by any worker between
  *          its quiescent states.
- * Memory.  A snapshot holds references on the objects it was made of and shares the programs of layers
- *          that did not change with its predecessor.
+ * Memory.  A snapshot holds references on the objects it was made of and shares the programs of
+ *          layers that did not change with its predecessor.
  */
 
 #include "base/sl_error.h"
@@ -36,13 +36,14 @@ struct sl_filter_hot {
 	uint32_t counter;  /* index of its counters; they survive revisions */
 	uint16_t sublayer; /* index in sl_layer_program.sublayers */
 	uint8_t action;    /* enum sl_hot_action */
-	uint8_t flags;     /* SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED */
+	uint8_t flags; /* SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED */
 };
 
 enum sl_hot_action {
 	SL_HOT_BLOCK, /* zero is the safe one */
 	SL_HOT_PERMIT,
-	SL_HOT_CALLOUT_TERMINATING, /* this and the following may continue: the match list goes on */
+	/* These may continue: the match list goes on behind them. */
+	SL_HOT_CALLOUT_TERMINATING,
 	SL_HOT_CALLOUT_UNKNOWN,
 	SL_HOT_CALLOUT_INSPECTION
 };
@@ -75,7 +76,7 @@ struct sl_sublayer_run {
 
 struct sl_layer_program {
 	const struct sl_layer *layer;
-	const struct sl_filter_hot *hot; /* by rank */
+	const struct sl_filter_hot *hot;     /* by rank */
 	const struct sl_filter_run *filters; /* by rank */
 	const struct sl_sublayer_run *sublayers;
 	uint32_t n_filters;
@@ -99,23 +100,32 @@ struct sl_snapshot {
 /* What compiling asks its owner. Called on the compiling thread. */
 struct sl_compile_host {
 	/*
-	 * Binds a filter: counter index, callout and context.  0, or a negative errno with `err` filled
-	 * (such as CALLOUT_NOTIFICATION_FAILED), which fails the compilation.
+	 * Binds a filter: counter index, callout and context.  0, or a negative errno with `err`
+	 * filled (such as CALLOUT_NOTIFICATION_FAILED), which fails the compilation.  Called once
+	 * per compilation for every filter, layer by layer in arbitration order, also for those
+	 * whose program turns out to be shared.
 	 */
-	int (*bind)(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding, struct sl_error *err);
+	int (*bind)(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
+		struct sl_error *err);
 	/* Progress: filters done of all. May be NULL. False stops with BUSY. */
 	bool (*progress)(void *ctx, size_t done, size_t total);
 	void *ctx;
-	size_t memory_max; /* bytes of compiled programs; 0: no limit. Beyond it: NO_MEMORY, need and have */
+	/* Bytes of compiled programs; 0: no limit. Beyond it: NO_MEMORY, with need and have. */
+	size_t memory_max;
 };
 
 /*
- * Compiles a checked policy.  `previous` may be NULL; programs of layers whose filters, sublayers, sets,
- * contexts and bindings are the same objects as there are shared.
- * 0 and `*out`, which sl_snapshot_free frees; or a negative errno with `err` filled.
+ * Compiles a checked policy.  `previous` may be NULL; programs of layers whose filters, sublayers,
+ * sets, contexts and bindings are the same objects as there are shared.  Filters with
+ * SL_FILTER_DISABLED are left out.
+ *
+ * 0 and `*out`, which sl_snapshot_free frees; or a negative errno with `err` filled and nothing
+ * kept: what `bind` said, OUT_OF_BOUNDS when a packet could match more than SL_MATCHES_MAX filters of
+ * a layer (the text names need and limit), NO_MEMORY, BUSY.
  */
-int sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision, const struct sl_snapshot *previous,
-	const struct sl_compile_host *host, struct sl_snapshot **out, struct sl_error *err) SL_MUST_CHECK;
+int sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
+	const struct sl_snapshot *previous, const struct sl_compile_host *host,
+	struct sl_snapshot **out, struct sl_error *err) SL_MUST_CHECK;
 /* NULL is allowed. No worker may use it any more. */
 void sl_snapshot_free(struct sl_snapshot *snapshot);
 
@@ -124,7 +134,8 @@ struct sl_program_fact {
 	char name[32]; /* "structure", "nodes", "depth", "bytes", "leaf_max" ... */
 	char text[64];
 };
-/* Up to `n_max` facts; returns how many. */
-uint32_t sl_program_facts(const struct sl_layer_program *layer, struct sl_program_fact *facts, uint32_t n_max);
+/* Up to `n_max` facts; returns how many were stored. 16 are enough. */
+uint32_t sl_program_facts(
+	const struct sl_layer_program *layer, struct sl_program_fact *facts, uint32_t n_max);
 
 #endif

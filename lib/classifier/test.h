@@ -17,16 +17,16 @@ struct sl_tests {
 	struct sl_test *list;
 	uint32_t n;
 	uint32_t size;
-	uint32_t *at;          /* by rank: its first test; n_filters + 1 entries */
+	uint32_t *at; /* by rank: its first test; n_filters + 1 entries */
 	uint32_t n_filters;
-	uint32_t next;         /* ranks below have their entry */
-	uint32_t n_tested;     /* filters with tests */
+	uint32_t next;     /* ranks below have their entry */
+	uint32_t n_tested; /* filters with tests */
 	struct sl_table *tables;
 	uint32_t n_tables;
 	uint32_t tables_size;
 	struct sl_buf table_bytes;
 	struct sl_buf texts;
-	struct sl_map *sets;   /* set key to table number plus one */
+	struct sl_map *sets; /* set key to table number plus one */
 	struct sl_ranges scratch;
 };
 

@@ -9,7 +9,7 @@
 
 /* Shorter lists are leaves; their boxes take two blocks. */
 #define LEAF_BOXES 8
-/* Boxes placed for each one there is, and a few more, so that small trees may copy what they like. */
+/* Boxes placed for each one there is, and some more, so that small trees copy as they like. */
 #define COPIES_MAX  8
 #define COPIES_MORE 4096
 #define DEPTH_MAX   24
@@ -99,7 +99,7 @@ is_terminal(const struct sl_layer_program *layer, uint32_t rank)
 	return layer->hot[rank].action <= SL_HOT_PERMIT;
 }
 
-/* Takes out boxes that no packet of the region reaches: an earlier filter always ends their sublayer. */
+/* Takes out boxes that no packet reaches: here an earlier filter always ends their sublayer. */
 static void
 drop_shadowed(const struct builder *b, struct work *work)
 {

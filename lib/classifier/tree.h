@@ -26,11 +26,12 @@ struct sl_tree {
 };
 
 /*
- * Builds the tree.  No packet will visit more than `visits_max` (1..SL_VISITS_MAX) leaves, and no more than
- * 8 times as many boxes are placed as there are, and some.  0; NO_MEMORY or BUSY.  fini in either case.
+ * Builds the tree.  No packet will visit more than `visits_max` (1..SL_VISITS_MAX) leaves, and no
+ * more than 8 times as many boxes are placed as there are, and some.  0; NO_MEMORY or BUSY.  fini
+ * in either case.
  */
-int sl_tree_build(struct sl_tree *tree, const struct sl_boxes *boxes, const struct sl_key_plan *plan,
-	const struct sl_layer_program *layer, uint32_t visits_max,
+int sl_tree_build(struct sl_tree *tree, const struct sl_boxes *boxes,
+	const struct sl_key_plan *plan, const struct sl_layer_program *layer, uint32_t visits_max,
 	const struct sl_compile_tick *tick, struct sl_error *err) SL_MUST_CHECK;
 void sl_tree_fini(struct sl_tree *tree);
 

@@ -2,7 +2,7 @@
 #ifndef SL_CLASSIFIER_WIDE_H
 #define SL_CLASSIFIER_WIDE_H
 
-/* 128-bit numbers: every value of every slot as one kind of number, so that one code orders them all. */
+/* 128-bit numbers: every value of every slot as one kind of number, ordered by one code. */
 
 #include "classifier/sl_meta.h"
 
@@ -29,7 +29,7 @@ sl_wide_max(unsigned int n_bits)
 	return ~(sl_wide)0 >> (128 - n_bits);
 }
 
-/* The largest value a slot can hold. A blob has no numbers: its one value, 0, says that it is there. */
+/* The largest value of a slot. A blob has no numbers: its one value, 0, says that it is there. */
 static inline sl_wide
 sl_wide_slot_max(enum sl_slot slot)
 {

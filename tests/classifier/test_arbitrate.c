@@ -2,8 +2,8 @@
 #include "rig.h"
 
 /*
- * What arbitration tells besides the verdict: the steps of a trace, the filters that were reached, and
- * what callouts are told.  The verdicts themselves are in test_vectors.c.
+ * What arbitration tells besides the verdict: the steps of a trace, the filters that were reached,
+ * and what callouts are told.  The verdicts themselves are in test_vectors.c.
  */
 
 #define LAYER     "inbound_transport_v4"

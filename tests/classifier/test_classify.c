@@ -4,8 +4,8 @@
 #include <pthread.h>
 
 /*
- * Batches: their sizes, lists that fill up, lists of thousands, and policies that no tree can divide:
- * answers stay right and memory stays bounded.
+ * Batches: their sizes, lists that fill up, lists of thousands, and policies that no tree can
+ * divide: answers stay right and memory stays bounded.
  */
 
 #define LAYER "inbound_transport_v4"

@@ -2,8 +2,8 @@
 #include "rig.h"
 
 /*
- * WFP sections 2.2 to 2.4, match by match: one filter with one condition, one packet, and whether it
- * matches.  Both engines must give the expected answer.
+ * WFP sections 2.2 to 2.4, match by match: one filter with one condition, one packet, and whether
+ * it matches.  Both engines must give the expected answer.
  */
 
 #define V4   "inbound_transport_v4"

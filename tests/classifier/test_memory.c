@@ -4,8 +4,8 @@
 #include <errno.h>
 
 /*
- * Every allocation of a compilation fails once, in turn.  Each time the compiler says so, holds on to no
- * object, and (under AddressSanitizer) leaks nothing.  The linker sends allocations here.
+ * Every allocation of a compilation fails once, in turn.  Each time the compiler says so, holds on
+ * to no object, and (under AddressSanitizer) leaks nothing.  The linker sends allocations here.
  */
 
 #define LAYER "inbound_transport_v4"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
 
-/* Available fields of working layers that have no slot, because nothing gives them a value yet. None. */
+/* Available fields of working layers without a slot, because nothing gives them a value: none. */
 static const enum sluice_field without_slot[] = {SLUICE_FIELD_NONE};
 
 static bool

@@ -4,15 +4,16 @@
 #include <ctype.h>
 
 /*
- * The test vectors of WFP section 4.9, in the notation they have there, each through the compiler, both
- * engines and arbitration:
+ * The test vectors of WFP section 4.9, in the notation they have there, each through the compiler,
+ * both engines and arbitration:
  *
  *   S10: P, B | S5: cT(BLOCK!)
  *
- * Sublayers with their weights, filters by descending weight.  P permit, P! hard permit, B block; cT, cU,
- * cI a terminating, unknown or inspection callout and what it returns (0: it leaves everything
- * untouched); ! it clears the right, +ABSORB it takes the packet over; ?reg it is not registered, ?reg+P
- * and the filter permits then; ?flow it is skipped for want of a flow context; (nm) does not match.
+ * Sublayers with their weights, filters by descending weight.  P permit, P! hard permit, B block;
+ * cT, cU, cI a terminating, unknown or inspection callout and what it returns (0: it leaves
+ * everything untouched); ! it clears the right, +ABSORB it takes the packet over; ?reg it is not
+ * registered, ?reg+P and the filter permits then; ?flow it is skipped for want of a flow context;
+ * (nm) does not match.
  */
 
 #define LAYER "inbound_transport_v4"
@@ -303,7 +304,7 @@ run(const struct vector *vector)
 	if (layer != NULL) {
 		judge(vector, layer, &matches, rig_classify(layer, &meta, &matches));
 	} else {
-		/* A layer without filters is not visited: what happens then is a permit by nobody. */
+		/* A layer without filters is not visited: a permit by nobody. */
 		assert_int_equal(vector->by, -1);
 		assert_string_equal(vector->result, "PERMIT");
 	}

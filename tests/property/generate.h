@@ -3,8 +3,8 @@
 #define TESTS_PROPERTY_GENERATE_H
 
 /*
- * Random policies and packets that meet: conditions draw on few values, so that filters overlap deeply,
- * and packets draw on the ends of the conditions' ranges and the values beside them.
+ * Random policies and packets that meet: conditions draw on few values, so that filters overlap
+ * deeply, and packets draw on the ends of the conditions' ranges and the values beside them.
  */
 
 #include "classifier/sl_classify.h"

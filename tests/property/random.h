@@ -2,7 +2,7 @@
 #ifndef TESTS_PROPERTY_RANDOM_H
 #define TESTS_PROPERTY_RANDOM_H
 
-/* Random numbers that a seed repeats (SplitMix64), and what the environment asks of a property test. */
+/* Random numbers that a seed repeats (SplitMix64), and what the environment asks of tests. */
 
 #include <stdbool.h>
 #include <stdint.h>

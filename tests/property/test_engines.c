@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 /*
- * The compiled classifier against the reference: random policies, random packets, every working layer,
- * the same match lists.  A difference is shown with the fewest filters that still make it.
+ * The compiled classifier against the reference: random policies, random packets, every working
+ * layer, the same match lists.  A difference is shown with the fewest filters that still make it.
  *
  * SLUICE_SEED repeats a run; SLUICE_PROPERTY_N is how many packets are classified.
  */
