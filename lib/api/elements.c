@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "api/api.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,6 +19,19 @@ wants_text(struct api_request *request)
 	return accept != NULL && strncasecmp(accept, "text/plain", 10) == 0;
 }
 
+static void
+add_element(struct sl_buf *text, const json_t *element)
+{
+	char number[24];
+
+	if (json_is_string(element)) {
+		sl_buf_add_text(text, json_string_value(element));
+		return;
+	}
+	(void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(element));
+	sl_buf_add_text(text, number);
+}
+
 /* One a line. */
 static void
 reply_text(const json_t *elements, struct api_reply *reply)
@@ -27,7 +41,7 @@ reply_text(const json_t *elements, struct api_reply *reply)
 	json_t *element;
 
 	json_array_foreach((json_t *)(uintptr_t)elements, i, element) {
-		sl_buf_add_text(&text, json_string_value(element));
+		add_element(&text, element);
 		sl_buf_add_char(&text, '\n');
 	}
 	api_reply_buf(reply, 200, &text, "text/plain; charset=utf-8");

@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #define DROP_FACTOR 4      /* bodies up to this many times the limit are waited for, and dropped */
 #define SMALL       65536u /* bytes of a body or an answer that are taken whatever others hold */
+#define TRIM_FROM   1048576u /* bytes of a body or an answer that are worth tidying up behind */
 
 static const char *
 header(const struct api_request *request, const char *name)
@@ -264,13 +266,27 @@ take_body(struct api_request *request, const char *data, size_t size)
 void
 api_exchange_work(struct api_request *request, bool is_late)
 {
+	json_t *json;
+	bool is_large;
+
 	if (is_late)
 		api_reply_problem(&request->reply, SL_ERR_BUSY, "the daemon is stopping");
 	else
 		request->route->handler(request, &request->reply);
 	api_reply_render(&request->reply);
+	is_large = request->body_held > TRIM_FROM || request->reply.text_len > TRIM_FROM;
+	json = request->json;
+	request->json = NULL;
 	request->stage = API_STAGE_DONE;
 	MHD_resume_connection(request->connection);
+	/*
+	 * From here on the request is the server's again.  Freeing a large document takes as long as
+	 * reading it, and leaves hundreds of megabytes of holes: neither the client nor the server's thread
+	 * waits for that.
+	 */
+	json_decref(json);
+	if (is_large)
+		malloc_trim(0);
 }
 
 /* The request is there whole. */
