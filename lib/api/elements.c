@@ -28,7 +28,8 @@ add_element(struct sl_buf *text, const json_t *element)
 		sl_buf_add_text(text, json_string_value(element));
 		return;
 	}
-	(void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(element));
+	(void)snprintf(
+		number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(element));
 	sl_buf_add_text(text, number);
 }
 

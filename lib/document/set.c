@@ -267,6 +267,7 @@ const struct member sl_document_set_members[] = {
 
 /* --- Writing. --- */
 
+/* As people write them: single numbers as integers, all else as texts. */
 static json_t *
 write_element(struct scalar_form form, const struct sl_set_range *range)
 {
@@ -275,6 +276,8 @@ write_element(struct scalar_form form, const struct sl_set_range *range)
 
 	decode(form, range->low, &low);
 	decode(form, range->high, &high);
+	if (form.kind == SCALAR_NUMBER && memcmp(range->low, range->high, 16) == 0)
+		return json_integer((json_int_t)low.number);
 	sl_document_format_scalar(form, &low, low_text);
 	if (memcmp(range->low, range->high, 16) == 0)
 		return json_string(low_text);

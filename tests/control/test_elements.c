@@ -70,7 +70,7 @@ test_remove(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(fixture_elements(f, "ports", SL_ELEMENTS_REMOVE, "[443, 443]"), 0);
-	assert_elements(f, "ports", "['80']");
+	assert_elements(f, "ports", "[80]");
 	assert_int_equal(fixture_elements(f, "ports", SL_ELEMENTS_REMOVE, "['80']"), 0);
 	assert_elements(f, "ports", "[]");
 }
@@ -101,7 +101,7 @@ test_replace(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(fixture_elements(f, "ports", SL_ELEMENTS_REPLACE, "['90-99', 22, 22]"), 0);
-	assert_elements(f, "ports", "['22','90-99']");
+	assert_elements(f, "ports", "[22,'90-99']");
 	assert_int_equal(fixture_elements(f, "ports", SL_ELEMENTS_REPLACE, "[]"), 0);
 	assert_elements(f, "ports", "[]");
 }
