@@ -32,7 +32,7 @@ on_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
 	}
 }
 
-static void
+static void SL_PRINTF(2, 0)
 on_log(void *ctx, const char *format, va_list args)
 {
 	char text[256];

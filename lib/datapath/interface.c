@@ -149,7 +149,7 @@ interface_master(const char *name, char master[IF_NAMESIZE])
 		uint8_t bytes[16384];
 	} answer;
 	ssize_t len = ask_link((int)if_nametoindex(name), &answer, sizeof(answer));
-	const struct rtattr *attribute;
+	struct rtattr *attribute;
 	int rest, index = 0;
 
 	if (len < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) ||
