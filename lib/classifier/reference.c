@@ -225,8 +225,11 @@ match_filter(const struct sl_layer *layer, const struct sl_filter_run *run,
 
 		if (groups[field] != GROUP_FAILED)
 			continue;
-		if (miss->n_failed++ == 0)
+		if (miss->n_failed == 0)
 			miss->field = field;
+		if (miss->n_failed < SL_NEAR_MISS_FIELDS_MAX)
+			miss->fields[miss->n_failed] = field;
+		miss->n_failed++;
 		groups[field] = GROUP_NONE; /* counted */
 	}
 	return miss->n_failed == 0;

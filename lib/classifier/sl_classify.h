@@ -44,11 +44,15 @@ sl_classify_fn sl_reference_run;
 
 /* --- Control time: explain. --- */
 
+#define SL_NEAR_MISS_FIELDS_MAX 8u
+
 /* Why one condition group of a filter matched or not. */
 struct sl_near_miss {
 	enum sluice_field field; /* the first group that failed; NONE: the filter matches */
 	uint32_t n_failed;       /* groups that failed */
 	uint32_t n_groups;
+	/* The first of those that failed, in the order of the conditions. */
+	enum sluice_field fields[SL_NEAR_MISS_FIELDS_MAX];
 };
 /* True when the filter matches; fills `*miss` (may be NULL). Linear in the filter's conditions. */
 bool sl_reference_match(const struct sl_layer_program *layer, uint32_t rank,

@@ -642,16 +642,17 @@ test_crooked_alternatives(void **state)
 	(void)state;
 	add(policy, &make_callout("mock", V6)->object);
 	filter->callout = make_text("mock");
-	for (uint8_t i = 0; i < 2; i++) {
+	for (uint8_t i = 0; i < 3; i++) {
 		struct sl_condition *condition = make_condition(
 			filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_RANGE, SLUICE_TYPE_RANGE);
 
-		/* 1..1 to 2..5, and 2..7 to 0x80..9 */
+		/* 1:1 to 2:5, 2:7 to 3:9, and one far away, which makes boxes worth while. */
 		condition->value.range_type = SLUICE_TYPE_BYTE_ARRAY16;
 		condition->value.low.bytes[7] = (uint8_t)(1 + i);
 		condition->value.low.bytes[15] = (uint8_t)(1 + 6 * i);
-		condition->value.high.bytes[7] = i == 0 ? 2 : 0x80;
+		condition->value.high.bytes[7] = (uint8_t)(2 + i);
 		condition->value.high.bytes[15] = (uint8_t)(5 + 4 * i);
+		condition->value.low.bytes[0] = condition->value.high.bytes[0] = i == 2 ? 0xff : 0;
 	}
 	add(policy, &filter->object);
 	snapshot = rig_compile(policy, NULL);
@@ -689,6 +690,8 @@ test_near_miss(void **state)
 	assert_int_equal(miss.field, SLUICE_FIELD_IP_LOCAL_PORT);
 	assert_int_equal(miss.n_failed, 2);
 	assert_int_equal(miss.n_groups, 3);
+	assert_int_equal(miss.fields[0], SLUICE_FIELD_IP_LOCAL_PORT);
+	assert_int_equal(miss.fields[1], SLUICE_FIELD_IP_REMOTE_PORT);
 	meta.local_port = 23;
 	meta.remote_port = 1;
 	assert_true(sl_reference_match(layer, 0, &meta, &miss));
