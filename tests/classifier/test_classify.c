@@ -176,36 +176,54 @@ make_inspection_on_two_fields(struct sl_filter *filter, uint32_t i)
 		SL_MATCH_EQUAL, SLUICE_TYPE_UINT16, i / 2 * 8 % 65536);
 }
 
+static const struct {
+	enum sluice_field field;
+	enum sluice_data_type type;
+} many_fields[] = {
+	{SLUICE_FIELD_IP_LOCAL_ADDRESS, SLUICE_TYPE_UINT32},
+	{SLUICE_FIELD_IP_REMOTE_ADDRESS, SLUICE_TYPE_UINT32},
+	{SLUICE_FIELD_IP_LOCAL_PORT, SLUICE_TYPE_UINT16},
+	{SLUICE_FIELD_IP_REMOTE_PORT, SLUICE_TYPE_UINT16},
+	{SLUICE_FIELD_IP_PROTOCOL, SLUICE_TYPE_UINT8},
+	{SLUICE_FIELD_INTERFACE_INDEX, SLUICE_TYPE_UINT32},
+	{SLUICE_FIELD_SUB_INTERFACE_INDEX, SLUICE_TYPE_UINT32},
+	{SLUICE_FIELD_X_TTL, SLUICE_TYPE_UINT8},
+	{SLUICE_FIELD_X_DSCP, SLUICE_TYPE_UINT8},
+	{SLUICE_FIELD_X_PACKET_LENGTH, SLUICE_TYPE_UINT32},
+	{SLUICE_FIELD_X_VLAN_VID, SLUICE_TYPE_UINT16},
+	{SLUICE_FIELD_PROFILE_ID, SLUICE_TYPE_UINT32},
+};
+
 /* One field each, a fifth on the first, a fifth of the others on the second: rests of rests. */
 static void
 make_one_of_many_fields(struct sl_filter *filter, uint32_t i)
 {
-	static const struct {
-		enum sluice_field field;
-		enum sluice_data_type type;
-		uint32_t max;
-	} fields[] = {
-		{SLUICE_FIELD_IP_LOCAL_ADDRESS, SLUICE_TYPE_UINT32, UINT32_MAX},
-		{SLUICE_FIELD_IP_REMOTE_ADDRESS, SLUICE_TYPE_UINT32, UINT32_MAX},
-		{SLUICE_FIELD_IP_LOCAL_PORT, SLUICE_TYPE_UINT16, UINT16_MAX},
-		{SLUICE_FIELD_IP_REMOTE_PORT, SLUICE_TYPE_UINT16, UINT16_MAX},
-		{SLUICE_FIELD_IP_PROTOCOL, SLUICE_TYPE_UINT8, UINT8_MAX},
-		{SLUICE_FIELD_INTERFACE_INDEX, SLUICE_TYPE_UINT32, UINT32_MAX},
-		{SLUICE_FIELD_SUB_INTERFACE_INDEX, SLUICE_TYPE_UINT32, UINT32_MAX},
-		{SLUICE_FIELD_X_TTL, SLUICE_TYPE_UINT8, UINT8_MAX},
-		{SLUICE_FIELD_X_DSCP, SLUICE_TYPE_UINT8, UINT8_MAX},
-		{SLUICE_FIELD_X_PACKET_LENGTH, SLUICE_TYPE_UINT32, UINT32_MAX},
-		{SLUICE_FIELD_X_VLAN_VID, SLUICE_TYPE_UINT16, UINT16_MAX},
-		{SLUICE_FIELD_PROFILE_ID, SLUICE_TYPE_UINT32, UINT32_MAX},
-	};
 	uint32_t at = 0;
 
-	for (uint32_t rest = i; rest % 5 != 0 && at < SL_ARRAY_LEN(fields) - 1;
+	for (uint32_t rest = i; rest % 5 != 0 && at < SL_ARRAY_LEN(many_fields) - 1;
 		rest -= rest / 5 + 1)
 		at++;
+	/* What weighs most is neither tried first nor last. */
+	filter->weight = (uint64_t)((at * 7 + 3) % SL_ARRAY_LEN(many_fields)) << 32 | i;
+	make_number(filter, many_fields[at].field, SL_MATCH_EQUAL, many_fields[at].type,
+		i * 7919 % 251);
+}
 
-	make_number(filter, fields[at].field, SL_MATCH_EQUAL, fields[at].type,
-		i * 2654435761u % fields[at].max);
+/* Packets with such values, which match several filters each. */
+static void
+fill_many_fields(struct batch *batch)
+{
+	for (uint32_t i = 0; i < SL_BATCH_MAX * SL_ARRAY_LEN(many_fields); i++) {
+		const struct sl_layer *layer = sl_layer_find(LAYER);
+		struct sl_meta *meta = &batch->metas[i / SL_ARRAY_LEN(many_fields)];
+		const enum sl_slot slot =
+			sl_meta_slot(layer, many_fields[i % SL_ARRAY_LEN(many_fields)].field);
+		const uint32_t value = i * 2654435761u % 251;
+
+		memcpy((uint8_t *)meta + sl_slot_info[slot].offset, &value,
+			sl_slot_info[slot].size);
+		meta->present |= (uint64_t)1 << slot;
+	}
 }
 
 /* --- Tests. --- */
@@ -316,6 +334,7 @@ test_many_dimensions(void **state)
 	batch_init(&batch);
 	expect_bounded(snapshot, 5000, 1000);
 	assert_true(fact(snapshot, "rests") >= 6);
+	fill_many_fields(&batch);
 	expect_agreement(&batch, program(snapshot), SL_BATCH_MAX);
 	batch_fini(&batch);
 	sl_snapshot_free(snapshot);
