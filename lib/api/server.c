@@ -32,7 +32,9 @@ on_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
 	}
 }
 
-static void SL_PRINTF(2, 0)
+static void on_log(void *ctx, const char *format, va_list args) SL_PRINTF(2, 0);
+
+static void
 on_log(void *ctx, const char *format, va_list args)
 {
 	char text[256];
