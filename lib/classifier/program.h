@@ -150,13 +150,14 @@ struct sl_test {
 
 /*
  * Sorted disjoint ranges of 32-bit or 128-bit numbers: all lows, then all highs.  Tables of 32-bit
- * numbers have an index by the top 16 bits when they are long: entry i is the first range that ends
- * at or behind i << 16.
+ * numbers have an index by the top bits when they are long: entry i is the first range that ends
+ * at or behind i << shift.
  */
 struct sl_table {
 	uint64_t offset; /* in the program's table bytes */
 	uint64_t index;  /* likewise; 0: none */
 	uint32_t n;
+	uint8_t shift; /* of a value to its entry in the index */
 	bool is_wide;
 };
 

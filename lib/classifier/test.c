@@ -7,9 +7,9 @@
 
 /* More alternatives of one group are looked up in a table. */
 #define RANGE_TESTS_MAX 4
-/* Shorter tables are searched as fast without an index. */
-#define INDEX_MIN     64
-#define INDEX_BUCKETS 65536u
+/* Shorter tables are searched as fast without an index; a longer one does not stay in the cache. */
+#define INDEX_MIN      64
+#define INDEX_BITS_MAX 16u
 
 int
 sl_tests_init(struct sl_tests *tests, uint32_t n_filters)
@@ -85,14 +85,23 @@ add_bound(struct sl_buf *bytes, bool is_wide, sl_wide value)
 		sl_buf_add(bytes, &narrow, sizeof(narrow));
 }
 
-/* Entry i: the first range whose end is at or behind i << 16. */
+/* An entry for every one or two ranges, so that the index is never longer than half the table. */
+static uint8_t
+index_shift(size_t n)
+{
+	const uint32_t bits = 63 - (uint32_t)__builtin_clzll(n);
+
+	return (uint8_t)(32 - SL_MIN(bits, INDEX_BITS_MAX));
+}
+
+/* Entry i: the first range whose end is at or behind i << shift. */
 static void
-add_index(struct sl_buf *bytes, const struct source *source)
+add_index(struct sl_buf *bytes, const struct source *source, unsigned int shift)
 {
 	uint32_t first = 0;
 
-	for (uint32_t i = 0; i <= INDEX_BUCKETS; i++) {
-		while (first < source->n && source_range(source, first).high < (sl_wide)i << 16)
+	for (sl_wide i = 0; i << shift <= (sl_wide)1 << 32; i++) {
+		while (first < source->n && source_range(source, first).high < i << shift)
 			first++;
 		sl_buf_add(bytes, &first, sizeof(first));
 	}
@@ -132,7 +141,8 @@ add_table(struct sl_tests *tests, const struct source *source, uint32_t *number)
 	align(bytes);
 	if (!table->is_wide && source->n >= INDEX_MIN) {
 		table->index = bytes->len;
-		add_index(bytes, source);
+		table->shift = index_shift(source->n);
+		add_index(bytes, source, table->shift);
 		align(bytes);
 	}
 	return bytes->failed ? -ENOMEM : 0;

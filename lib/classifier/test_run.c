@@ -29,9 +29,9 @@ is_in_table32(const struct sl_program *program, const struct sl_table *table, ui
 	uint32_t high = table->n;
 
 	if (table->index != 0) {
-		low = index[value >> 16];
+		low = index[value >> table->shift];
 		/* The first range behind the bucket may begin inside it. */
-		high = SL_MIN(index[(value >> 16) + 1] + 1, table->n);
+		high = SL_MIN(index[(value >> table->shift) + 1] + 1, table->n);
 	}
 	return find32(lows, lows + table->n, low, high, value);
 }

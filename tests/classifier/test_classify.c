@@ -176,6 +176,15 @@ make_inspection_on_two_fields(struct sl_filter *filter, uint32_t i)
 		SL_MATCH_EQUAL, SLUICE_TYPE_UINT16, i / 2 * 8 % 65536);
 }
 
+/* Two hundred addresses each: a table for every filter. */
+static void
+make_hundreds(struct sl_filter *filter, uint32_t i)
+{
+	for (uint32_t at = 0; at < 200; at++)
+		make_number(filter, SLUICE_FIELD_IP_REMOTE_ADDRESS, SL_MATCH_EQUAL,
+			SLUICE_TYPE_UINT32, (i % 50 + at) * 0x01030507u);
+}
+
 static const struct {
 	enum sluice_field field;
 	enum sluice_data_type type;
@@ -343,18 +352,21 @@ test_many_dimensions(void **state)
 static void
 test_many_alternatives(void **state)
 {
-	struct sl_snapshot *snapshot = compile_many(3000, make_products);
+	struct sl_snapshot *products = compile_many(3000, make_products);
+	struct sl_snapshot *hundreds = compile_many(500, make_hundreds);
 	struct batch batch;
 
 	(void)state;
 	batch_init(&batch);
-	expect_bounded(snapshot, 3000, 4000);
-	expect_agreement(&batch, program(snapshot), SL_BATCH_MAX);
+	expect_bounded(products, 3000, 4000);
+	expect_bounded(hundreds, 500, 4000);
+	expect_agreement(&batch, program(products), SL_BATCH_MAX);
+	expect_agreement(&batch, program(hundreds), SL_BATCH_MAX);
 	batch_fini(&batch);
-	sl_snapshot_free(snapshot);
+	sl_snapshot_free(products);
+	sl_snapshot_free(hundreds);
 }
 
-/* Ten thousand filters are compiled at once; the figure itself is for the benchmark. */
 static void
 test_distinct_ports_divide_well(void **state)
 {
