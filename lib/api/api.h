@@ -244,6 +244,8 @@ json_t *api_time_json(uint64_t ns);
 json_t *api_u64_json(uint64_t number);
 /* Names of the bits of a flags field that are set; NULL when the field has no named bits. */
 json_t *api_flags_json(enum sluice_field field, uint64_t value);
+/* Adds "reason", "meaning" and "reason_kind", null when there is none. */
+void api_add_reason(json_t *json, enum sl_reason reason);
 json_t *api_filter_stats_json(struct sl_control *control, const char *key);
 
 extern const struct api_route api_routes[];

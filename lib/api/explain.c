@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "api/explain.h"
-#include "api/api.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -9,7 +8,7 @@
 /*
  * POST /v1/explain: every layer, sublayer and filter in order for one packet, or one layer for given values.
  *
- * The pipeline walks; explain_json.c turns its steps into JSON.  Nothing is counted and no callout called.
+ * The pipeline walks.  Nothing is counted and no callout called.
  */
 
 #define FRAME_MAX 9728 /* bytes of a frame that can be explained */
@@ -35,7 +34,7 @@ read_hex(const char *text, uint8_t *bytes, size_t max)
 		int high;
 		int low;
 
-		if (*text == ' ' || *text == ':' || *text == '\n') {
+		if (strchr(" :\t\r\n", *text) != NULL) {
 			text++;
 			continue;
 		}
@@ -97,47 +96,74 @@ find_link(const struct sl_plane *plane, const char *name, uint32_t *link)
 }
 
 static void
-explain_packet(struct api_request *request, const json_t *json, struct api_reply *reply)
+read_direction(const json_t *json, enum sluice_direction *direction, struct sl_problems *problems)
 {
-	const char *direction = json_string_value(json_object_get(json, "direction"));
-	const char *hex = json_string_value(json_object_get(json, "packet"));
-	const char *link_name = json_string_value(json_object_get(json, "link"));
-	const struct sl_plane *plane = sl_control_plane(request->control);
-	struct explain_path path = {0};
-	uint32_t link = 0;
-	uint8_t *bytes;
-	int n;
+	const char *text = json_string_value(json);
 
-	if (direction == NULL ||
-		(strcmp(direction, "inbound") != 0 && strcmp(direction, "outbound") != 0)) {
-		api_reply_problem(reply, SL_ERR_INVALID_ENUMERATOR,
+	if (text != NULL && strcmp(text, "inbound") == 0)
+		*direction = SLUICE_DIRECTION_INBOUND;
+	else if (text != NULL && strcmp(text, "outbound") == 0)
+		*direction = SLUICE_DIRECTION_OUTBOUND;
+	else
+		sl_problems_add(problems, SL_ERR_INVALID_ENUMERATOR, "/direction",
 			"direction is not \"inbound\" or \"outbound\"");
-		return;
-	}
-	if (link_name != NULL && !find_link(plane, link_name, &link)) {
-		api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
-			"there is no link \"%.80s\"; /v1/links lists them", link_name);
-		return;
-	}
-	bytes = calloc(1, FRAME_MAX);
-	if (bytes == NULL) {
-		api_reply_problem(reply, SL_ERR_NO_MEMORY, "not enough memory to explain");
-		return;
-	}
-	n = hex != NULL ? read_hex(hex, bytes, FRAME_MAX) : -1;
-	path.path.direction = strcmp(direction, "inbound") == 0 ? SLUICE_DIRECTION_INBOUND
-								: SLUICE_DIRECTION_OUTBOUND;
-	if (n <= 0) {
-		api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
+}
+
+static void
+read_link(const struct sl_plane *plane, const json_t *json, uint32_t *link,
+	struct sl_problems *problems)
+{
+	const char *name = json_string_value(json);
+
+	if (json != NULL && name == NULL)
+		sl_problems_add(
+			problems, SL_ERR_TYPE_MISMATCH, "/link", "link is not the name of a link");
+	else if (name != NULL && !find_link(plane, name, link))
+		sl_problems_add(problems, SL_ERR_INVALID_PARAMETER, "/link",
+			"there is no link \"%.80s\"; /v1/links lists them", name);
+}
+
+static int
+read_frame(const json_t *json, uint8_t *bytes, struct sl_problems *problems)
+{
+	const char *hex = json_string_value(json);
+	int n = hex != NULL ? read_hex(hex, bytes, FRAME_MAX) : -1;
+
+	if (n <= 0)
+		sl_problems_add(problems, SL_ERR_INVALID_PARAMETER, "/packet",
 			"packet is not an Ethernet frame of 1 to %d bytes in hexadecimal",
 			FRAME_MAX);
-	} else {
-		struct sl_frame frame = {
-			.bytes = bytes, .contiguous = (uint32_t)n, .length = (uint32_t)n};
+	return n;
+}
 
+static void
+explain_packet(struct api_request *request, const json_t *json, struct api_reply *reply)
+{
+	const struct sl_plane *plane = sl_control_plane(request->control);
+	struct sl_problems problems = {0};
+	struct explain_path path = {0};
+	struct sl_frame frame = {0};
+	uint32_t link = 0;
+	uint8_t *bytes = calloc(1, FRAME_MAX);
+	int n;
+
+	if (bytes == NULL) {
+		api_reply_json(reply, 507, NULL);
+		return;
+	}
+	n = read_frame(json_object_get(json, "packet"), bytes, &problems);
+	read_direction(json_object_get(json, "direction"), &path.path.direction, &problems);
+	read_link(plane, json_object_get(json, "link"), &link, &problems);
+	if (problems.n_total > 0) {
+		api_reply_problems(reply, &problems, true);
+	} else {
+		frame.bytes = bytes;
+		frame.contiguous = (uint32_t)n;
+		frame.length = (uint32_t)n;
 		set_ports(plane, link, &path);
 		explain_reply_packet(request, &path, &frame, reply);
 	}
+	sl_problems_fini(&problems);
 	free(bytes);
 }
 
@@ -270,7 +296,9 @@ api_explain_post(struct api_request *request, struct api_reply *reply)
 
 	if (json == NULL)
 		return;
-	if (json_object_get(json, "packet") != NULL) {
+	if (!json_is_object(json)) {
+		api_reply_problem(reply, SL_ERR_TYPE_MISMATCH, "the body is not an object");
+	} else if (json_object_get(json, "packet") != NULL) {
 		if (check_members(json, packet_members, reply))
 			explain_packet(request, json, reply);
 	} else if (json_object_get(json, "layer") != NULL) {

@@ -29,8 +29,7 @@ flags_json(enum sluice_field field)
 	uint32_t bit;
 
 	for (uint32_t i = 0; (name = sl_flag_name(field, i, &bit)) != NULL; i++)
-		json_array_append_new(
-			flags, json_pack("{s:s, s:I}", "name", name, "bit", (json_int_t)bit));
+		api_append(&flags, json_pack("{s:s, s:I}", "name", name, "bit", (json_int_t)bit));
 	return flags;
 }
 
@@ -50,7 +49,7 @@ fields_json(const struct sl_layer *layer)
 			sl_type_name(f->type), "id", (int)i);
 		if (sl_flag_name(f->field, 0, &bit) != NULL)
 			json_object_set_new(json, "flags", flags_json(f->field));
-		json_array_append_new(fields, json);
+		api_append(&fields, json);
 	}
 	return fields;
 }
@@ -122,7 +121,7 @@ api_layers_list(struct api_request *request, struct api_reply *reply)
 	sl_control_counters(request->control, &sum);
 	sl_control_view_get(request->control, &view);
 	for (uint64_t i = cursor; i < n && i - cursor < limit; i++)
-		json_array_append_new(items, layer_json(layers[i], &view, &sum, false));
+		api_append(&items, layer_json(layers[i], &view, &sum, false));
 	sl_control_view_put(request->control, &view);
 	api_reply_json(reply, 200,
 		json_pack("{s:o, s:o, s:I}", "items", items, "next_cursor",

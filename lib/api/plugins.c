@@ -41,7 +41,7 @@ api_plugins_list(struct api_request *request, struct api_reply *reply)
 	json_t *items = json_array();
 
 	for (uint32_t i = 0; sl_control_plugin_info(request->control, i, &info, text); i++)
-		json_array_append_new(items, plugin_json(&info));
+		api_append(&items, plugin_json(&info));
 	api_reply_json(reply, 200,
 		json_pack("{s:O, s:n, s:I}", "items", items, "next_cursor", "total",
 			(json_int_t)json_array_size(items)));

@@ -24,14 +24,14 @@ link_counter_json(const struct sl_link_counter *counter)
 }
 
 static json_t *
-reasons_json(const struct sl_counters *sum)
+reasons_json(const uint64_t counts[SL_REASON_COUNT])
 {
 	json_t *json = json_object();
 
 	for (int i = 1; i < SL_REASON_COUNT; i++)
-		if (sum->reasons[i] > 0)
+		if (counts[i] > 0)
 			json_object_set_new(json, sl_reason_name((enum sl_reason)i),
-				json_integer((json_int_t)sum->reasons[i]));
+				json_integer((json_int_t)counts[i]));
 	return json;
 }
 
@@ -82,7 +82,7 @@ workers_json(const struct sl_plane *plane)
 	json_t *json = json_array();
 
 	for (uint32_t i = 0; plane != NULL && i < plane->ops->n_workers(plane->ctx); i++)
-		json_array_append_new(json, worker_json(plane, i));
+		api_append(&json, worker_json(plane, i));
 	return json;
 }
 
@@ -116,10 +116,11 @@ api_stats_get(struct api_request *request, struct api_reply *reply)
 	sl_control_counters(request->control, &sum);
 	sl_control_events(request->control, UINT64_MAX, NULL, 0, &first, &last, &lost);
 	api_reply_json(reply, 200,
-		json_pack("{s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:o}",
-			"links", links_stats_json(plane, &sum), "drops", reasons_json(&sum),
-			"layers", layers_json(&sum), "workers", workers_json(plane), "replies",
-			"sent", (json_int_t)sum.worker.replies_sent, "suppressed",
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:o}",
+			"links", links_stats_json(plane, &sum), "drops", reasons_json(sum.reasons),
+			"would_drop", reasons_json(sum.would_drop), "layers", layers_json(&sum),
+			"workers", workers_json(plane), "replies", "sent",
+			(json_int_t)sum.worker.replies_sent, "suppressed",
 			(json_int_t)sum.worker.replies_suppressed, "refused",
 			(json_int_t)sum.worker.replies_refused, "events", "kept_from",
 			(json_int_t)first, "last", (json_int_t)last, "lost", (json_int_t)lost,
@@ -174,7 +175,7 @@ api_ports_list(struct api_request *request, struct api_reply *reply)
 	json_t *items = json_array();
 
 	for (uint32_t i = 0; plane != NULL && i < plane->ops->n_ports(plane->ctx); i++)
-		json_array_append_new(items, port_json(plane, i, &info));
+		api_append(&items, port_json(plane, i, &info));
 	reply_list(reply, items);
 }
 
@@ -210,7 +211,7 @@ link_json(const struct sl_plane *plane, const struct sl_counters *sum, uint32_t 
 	plane->ops->port_info(plane->ctx, info->outside, &outside);
 	for (int w = 0; w < 64; w++)
 		if (info->workers >> w & 1)
-			json_array_append_new(workers, json_integer(w));
+			api_append(&workers, json_integer(w));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:{s:o, s:o}}", "key", info->name, "inside",
 		inside.name, "outside", outside.name, "state",
 		inside.state == SL_PORT_UP && outside.state == SL_PORT_UP ? "up" : "degraded",
@@ -229,7 +230,7 @@ api_links_list(struct api_request *request, struct api_reply *reply)
 
 	sl_control_counters(request->control, &sum);
 	for (uint32_t i = 0; plane != NULL && i < plane->ops->n_links(plane->ctx); i++)
-		json_array_append_new(items, link_json(plane, &sum, i, &info));
+		api_append(&items, link_json(plane, &sum, i, &info));
 	reply_list(reply, items);
 }
 
