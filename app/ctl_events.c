@@ -206,7 +206,7 @@ find_start(struct ctl *ctl, struct options *options)
 
 	if (options->has_since)
 		return CTL_OK;
-	rc = ask(ctl, &any, UINT64_MAX, 1, &answer);
+	rc = ask(ctl, &any, 0, 1, &answer);
 	if (rc == CTL_OK) {
 		last = ctl_number(answer.json, "last");
 		options->since = last > options->newest ? last - options->newest : 0;
