@@ -30,7 +30,7 @@ find_type(const char *name)
 	return NULL;
 }
 
-/* The path of what was named; "/v1/..." itself, a type and a key, or a resource such as "engine". */
+/* The path of what was named: "/v1/..." itself, a type and a key, or a resource such as "engine" or "filters/web". */
 static char *
 path_of(const char *what, const char *key)
 {
@@ -119,11 +119,11 @@ parse_change(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* "put /v1/x FILE" has one argument less than "put TYPE KEY FILE". */
+/* "put filters/web FILE" has one argument less than "put filters web FILE". */
 static char *
 changed_path(const struct change *change, int n_more)
 {
-	const bool is_path = change->n_args > 0 && change->args[0][0] == '/';
+	const bool is_path = change->n_args > 0 && strchr(change->args[0], '/') != NULL;
 	char *path;
 
 	if (change->n_args != (is_path ? 1 : 2) + n_more) {
@@ -144,7 +144,7 @@ ctl_put(struct ctl *ctl, int argc, char **argv)
 	static const struct argp argp = {
 		.options = change_options,
 		.parser = parse_change,
-		.args_doc = "TYPE KEY FILE\nPATH FILE",
+		.args_doc = "TYPE KEY FILE\nTYPE/KEY FILE",
 		.doc = "Creates or replaces an object with the JSON of FILE, or of standard input "
 		       "for \"-\".",
 	};
@@ -173,7 +173,7 @@ ctl_delete(struct ctl *ctl, int argc, char **argv)
 	static const struct argp argp = {
 		.options = change_options,
 		.parser = parse_change,
-		.args_doc = "TYPE KEY\nPATH",
+		.args_doc = "TYPE KEY\nTYPE/KEY",
 		.doc = "Deletes an object that nothing refers to.",
 	};
 	struct change change = {.n_args = 0};

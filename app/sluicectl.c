@@ -79,7 +79,9 @@ parse_command(int key, char *arg, struct argp_state *state)
 void
 ctl_parse(struct ctl *ctl, const struct argp *argp, int argc, char **argv, void *input)
 {
-	const struct argp_child children[] = {{argp, 0, NULL, 0}, {&common, 0, NULL, 0}, {0}};
+	/* The whole says what it is for and how it is called; a child that said it too would repeat it. */
+	const struct argp own = {.options = argp->options, .parser = argp->parser};
+	const struct argp_child children[] = {{&own, 0, NULL, 0}, {&common, 0, NULL, 0}, {0}};
 	const struct argp whole = {.parser = parse_command,
 		.args_doc = argp->args_doc,
 		.doc = argp->doc,

@@ -90,7 +90,11 @@ class Usage(Case):
         text = self.ok("--help").out
         for command in COMMANDS:
             self.assertRegex(text, rf"\n  {command} ")
-            self.assertIn(f"Usage: sluicectl {command}", self.ok(command, "--help").out)
+            help_text = self.ok(command, "--help").out
+            self.assertIn(f"Usage: sluicectl {command}", help_text)
+            self.assertEqual(help_text.count("Examples:"), command == "explain", help_text)
+        uses = self.ok("put", "--help").out.split("Creates")[0].split("\n")
+        self.assertEqual([line.split("]")[1] for line in uses if line], [" TYPE KEY FILE", " TYPE/KEY FILE"])
         self.assertRegex(self.ok("--version").out, r"^sluicectl \d+\.\d+\.\d+$")
 
     def test_mistakes(self):
@@ -264,6 +268,10 @@ class WithDaemon(Case):
         self.ok("put", "/v1/sublayers/lab", "-", stdin='{"name": "Laboratory", "weight": 6}')
         dry = self.ok("-j", "delete", "sublayer", "lab", "--dry-run").json
         self.assertEqual(dry["diff"]["removed"], ["sublayers/lab"])
+        self.ok("put", "sublayers/lab", body)
+        self.assertEqual(self.ok("-j", "get", "sublayers/lab").json["name"], "Lab")
+        self.assertEqual(self.ok("delete", "sublayers/lab").out, "")
+        self.ok("put", "sublayers", "lab", body)
         self.assertEqual(self.ok("delete", "sublayer", "lab").out, "")
         self.fails(1, '(sublayer_not_found)', "get", "sublayer", "lab")
         self.fails(1, ["is in use", "(in_use)", "referred to by filters/no-telnet"], "delete", "sublayers", "edge")
