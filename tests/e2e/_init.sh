@@ -183,6 +183,17 @@ link_counter() {
 	api GET /v1/links | json "[l for l in it['items'] if l['key'] == '${3:-wan}'][0]['statistics']['$1']['$2']"
 }
 
+# One look at both numbers: what was received was passed or dropped. true_sum DIRECTION LINK
+true_sum() {
+	[ "$(api GET /v1/links | json "[c['rx_packets'] == c['tx_packets'] + c['dropped']
+		for l in it['items'] if l['key'] == '$2' for c in [l['statistics']['$1']]]")" = "[True]" ]
+}
+
+# adds_up DIRECTION [LINK]: no packet is unaccounted for. A stray packet may be on its way for a moment.
+adds_up() {
+	eventually 3 true_sum "$1" "${2:-wan}"
+}
+
 # Server for "exchange": serve NAMESPACE tcp|udp PORT [ADDRESS]. Answers each connection or datagram with "pong".
 serve() {
 	ip netns exec "$1" "$PYTHON" "$E2E_DIR/exchange.py" serve "$2" "${4:-::}" "$3" &
