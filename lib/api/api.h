@@ -251,6 +251,10 @@ json_t *api_filter_stats_json(struct sl_control *control, const char *key);
 extern const struct api_route api_routes[];
 extern const size_t api_routes_n;
 
+/* The contract as compact JSON, without NUL; from openapi.json. */
+extern const char api_openapi_text[];
+extern const size_t api_openapi_len;
+
 /* --- Handlers, by file. --- */
 
 api_handler_fn api_engine_version, api_engine_health, api_engine_ready, api_engine_get,

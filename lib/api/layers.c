@@ -67,7 +67,8 @@ program_json(const struct sl_layer_program *program)
 		(json_int_t)program->memory_bytes, "build_ns", (json_int_t)program->build_ns);
 	n = sl_program_facts(program, facts, FACTS_MAX);
 	for (uint32_t i = 0; i < n; i++)
-		json_object_set_new(json, facts[i].name, json_string(facts[i].text));
+		if (json_object_get(json, facts[i].name) == NULL)
+			json_object_set_new(json, facts[i].name, json_string(facts[i].text));
 	return json;
 }
 

@@ -32,7 +32,7 @@ class Answer:
         self.headers = response.headers
         self.body = response.read()
         self.json = None
-        if "json" in (self.headers.get("Content-Type") or ""):
+        if self.body and "json" in (self.headers.get("Content-Type") or ""):
             self.json = json.loads(self.body)
 
 

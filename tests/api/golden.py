@@ -3,7 +3,7 @@
 """Golden requests and answers against a running daemon: golden.py BUILD [FILE...]
 
 A golden file is a list of steps {"request": "PUT /v1/...", "headers"?, "body"?, "status", "answer"?, "answer_headers"?}.
-Every file starts with an empty policy.  An answer matches when it is equal, where the golden text may say
+"<build>" in a body is the build folder.  Every file starts with an empty policy.  An answer matches when it is equal, where the golden text may say
 
   "<any>"    whatever is there          "<uint>"   a decimal string
   "<int>"    an integer                 "<time>"   a time as RFC 3339
@@ -67,6 +67,8 @@ def differences(wanted, found, where=""):
 def run_step(daemon, step):
     method, path = step["request"].split(" ", 1)
     body = step.get("body")
+    if body is not None:
+        body = json.loads(json.dumps(body).replace("<build>", str(daemon.build)))
     if isinstance(step.get("raw"), str):
         body = step["raw"].encode()
     answer = daemon.call(method, path, body, step.get("headers"))
