@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An oracle of its own for verdicts: packets as facts, policies as documents, WFP's rules in between.
+
+Written from the rules and from nothing of the programs under test, so that both can only agree by being
+right.  A packet is a dictionary of facts that somebody else vouches for: an independent dissector, or the
+generator that made the packet.  What is absent is not in the packet.
+
+  n, time_us, ethernet (False without an Ethernet header), mac_source, mac_destination (bytes), tags (list
+  of TCIs, outermost first), ether_type, arp_sender, version, source, destination (ipaddress objects),
+  protocol, ttl, length, dscp, fragment, source_port, destination_port, icmp_type, icmp_code, tcp_flags
+"""
+import ipaddress
+
+UNIVERSAL = ("universal", 0x8000)
+IS_FRAGMENT = 0x20
+ICMP_ERRORS = {4: {3, 4, 5, 11, 12}, 6: {1, 2, 3, 4}}
+
+
+def is_outbound(packet, inside):
+    """The replay rule: from a source in `inside`; ARP by the sender's address."""
+    source = packet.get("source", packet.get("arp_sender"))
+    return source is not None and any(
+        source.version == network.version and source in network for network in inside
+    )
+
+
+def layers_of(packet, outbound):
+    """The layers a well-formed packet visits, in order."""
+    ethernet = packet["ethernet"]
+    version = packet.get("version")
+    name = "outbound" if outbound else "inbound"
+    mac = [name + "_mac_frame_ethernet"] if ethernet else []
+    ingress = ["ingress_vswitch_ethernet"] if ethernet else []
+    egress = ["egress_vswitch_ethernet"] if ethernet else []
+    if version is None:
+        return ingress + mac + egress
+    v = f"_v{version}"
+    error = []
+    if packet.get("icmp_type") in ICMP_ERRORS[version] and packet.get("embedded"):
+        error = [name + "_icmp_error" + v]
+    middle = [name + "_ippacket" + v, "ipforward" + v, name + "_transport" + v] + error
+    if outbound:
+        way = middle[::-1] + mac
+    else:
+        way = mac + middle
+    return ingress + ["ingress_vswitch_transport" + v] + way + egress + ["egress_vswitch_transport" + v]
+
+
+def address_type(address):
+    """NL_ADDRESS_TYPE."""
+    if int(address) == 0:
+        return 0
+    if address.is_multicast:
+        return 3
+    if address.version == 4 and int(address) == 0xFFFFFFFF:
+        return 4
+    return 1
+
+
+def mac_type(mac):
+    """DL_ADDRESS_TYPE."""
+    if mac == b"\xff" * 6:
+        return 2
+    return mac[0] & 1
+
+
+def values_at(layer, packet, outbound):
+    """Field values at a layer; a field that is missing is EMPTY."""
+    values = {}
+
+    def put(field, value):
+        if value is not None:
+            values[field] = value
+
+    tags = packet["tags"]
+    vid = tags[0] & 0xFFF if tags else None
+    if "ethernet" in layer:
+        source, destination = packet["mac_source"], packet["mac_destination"]
+        ends = (source, destination) if outbound else (destination, source)
+        if "vswitch" in layer:
+            names, ends = ("mac_source_address", "mac_destination_address"), (source, destination)
+        else:
+            names = ("mac_local_address", "mac_remote_address")
+        for field, mac in zip(names, ends):
+            put(field, mac)
+            put(field + "_type", mac_type(mac))
+        put("ether_type", packet.get("ether_type"))
+        put("vlan_id", tags[0] if tags else None)
+        put("x_vlan_vid", vid)
+        return values
+    local, remote = packet["destination"], packet["source"]
+    ports = [packet.get("source_port"), packet.get("destination_port")]
+    if "icmp_type" in packet:
+        # ICMP's type stands in the local (source) port, its code in the remote (destination) one.
+        local_port, remote_port = packet["icmp_type"], packet["icmp_code"]
+        ports = [local_port, remote_port]
+    elif outbound:
+        local_port, remote_port = ports
+    else:
+        remote_port, local_port = ports
+    if outbound:
+        local, remote = remote, local
+    forward = layer.startswith("ipforward") or "vswitch" in layer
+    if forward:
+        put("ip_source_address", packet["source"])
+        put("ip_destination_address", packet["destination"])
+    else:
+        put("ip_local_address", local)
+        put("ip_remote_address", remote)
+    if layer.startswith("ipforward"):
+        put("ip_destination_address_type", address_type(packet["destination"]))
+    if "ippacket" in layer or "inbound_transport" in layer:
+        put("ip_local_address_type", address_type(local))
+    if "ippacket" in layer or "ipforward" in layer:
+        put("flags", IS_FRAGMENT if packet.get("fragment") else 0)
+    put("x_ttl", packet["ttl"])
+    put("x_dscp", packet["dscp"])
+    put("x_packet_length", packet["length"])
+    put("x_vlan_vid", vid)
+    if "transport" in layer:
+        put("ip_protocol", packet["protocol"])
+        if forward:
+            put("ip_source_port", ports[0])
+            put("ip_destination_port", ports[1])
+            put("vlan_id", tags[0] if tags else None)
+        else:
+            put("ip_local_port", local_port)
+            put("ip_remote_port", remote_port)
+        tcp_flags = packet.get("tcp_flags")
+        put("x_tcp_flags", None if tcp_flags is None else tcp_flags & 0xFF)
+    if "icmp_error" in layer:
+        put("icmp_type", packet["icmp_type"])
+        put("icmp_code", packet["icmp_code"])
+    return values
+
+
+def field_of(layer, field):
+    """ICMP's names are other names of the ports where ports are."""
+    if field in ("icmp_type", "icmp_code") and "transport" in layer:
+        ends = ("source", "destination") if "vswitch" in layer else ("local", "remote")
+        return f"ip_{ends[field == 'icmp_code']}_port"
+    return field
+
+
+def parse(value):
+    """A value of a document as something that compares: numbers, addresses, MACs as bytes."""
+    if isinstance(value, str):
+        if value.count(":") == 5 and all(len(part) == 2 for part in value.split(":")):
+            return bytes.fromhex(value.replace(":", ""))
+        if "/" in value:
+            return ipaddress.ip_network(value, strict=False)
+        return ipaddress.ip_address(value)
+    return value
+
+
+def within(value, element):
+    """Is a field's value what an element (a value, a prefix, a range as a pair) says?"""
+    if isinstance(element, tuple):
+        return element[0] <= value <= element[1]
+    if isinstance(element, (ipaddress.IPv4Network, ipaddress.IPv6Network)):
+        return value in element
+    return value == element
+
+
+FLAG_NAMES = {"is_fragment": IS_FRAGMENT, "is_reassembled": 0x400}
+
+
+class Condition:
+    def __init__(self, layer, document, sets):
+        self.field = field_of(layer, document["field"])
+        self.match = document["match"]
+        value = document["value"]
+        self.empty = value is None
+        if self.match in ("in_set", "not_in_set"):
+            self.value = sets[value]
+        elif self.match == "range":
+            self.value = tuple(map(parse, value))
+        elif isinstance(value, list):
+            self.value = sum(FLAG_NAMES[name] for name in value)
+        elif not self.empty:
+            self.value = parse(value)
+
+    def test(self, values):
+        present = self.field in values
+        if self.empty:
+            return present != (self.match == "equal")
+        if not present:
+            return False
+        value, wanted = values[self.field], self.value
+        return {
+            "equal": lambda: within(value, wanted),
+            "not_equal": lambda: not within(value, wanted),
+            "greater": lambda: value > wanted,
+            "less": lambda: value < wanted,
+            "greater_or_equal": lambda: value >= wanted,
+            "less_or_equal": lambda: value <= wanted,
+            "range": lambda: within(value, wanted),
+            "flags_all_set": lambda: value & wanted == wanted,
+            "flags_any_set": lambda: value & wanted != 0,
+            "flags_none_set": lambda: value & wanted == 0,
+            "in_set": lambda: any(within(value, element) for element in wanted),
+            "not_in_set": lambda: not any(within(value, element) for element in wanted),
+        }[self.match]()
+
+    def is_address(self):
+        return self.field.startswith("ip_") and self.field.endswith("_address")
+
+    def specificity(self, version):
+        """The code of a condition in its slot of the automatic weight."""
+        if self.is_address():
+            bits = 32 if version == 4 else 128
+            if self.empty:
+                return 1
+            if self.match == "equal":
+                return self.value.prefixlen if hasattr(self.value, "prefixlen") else bits
+            if self.match == "range":
+                size = int(self.value[1]) - int(self.value[0]) + 1
+                return bits - (size - 1).bit_length()
+            return 1
+        if self.match == "range":
+            low, high = self.value
+            if isinstance(low, bytes):
+                low, high = int.from_bytes(low, "big"), int.from_bytes(high, "big")
+            size = high - low + 1
+            return 4 if size <= 16 else 3 if size <= 256 else 2 if size <= 4096 else 1
+        return {
+            "equal": 7, "flags_all_set": 5, "flags_any_set": 3, "not_equal": 1, "not_in_set": 1,
+        }.get(self.match, 2)  # fmt: skip
+
+
+class Filter:
+    def __init__(self, index, document, sets):
+        self.document = document
+        self.index = index
+        self.key = document["key"]
+        self.layer = document["layer"]
+        self.sublayer = document.get("sublayer", UNIVERSAL[0])
+        self.groups = {}
+        for row in document.get("conditions", []):
+            condition = Condition(self.layer, row, sets)
+            self.groups.setdefault(condition.field, []).append(condition)
+
+    def matches(self, values):
+        return all(any(c.test(values) for c in group) for group in self.groups.values())
+
+    def automatic(self):
+        """The automatic weight as a tuple, the most important slot first."""
+        version = 6 if self.layer.endswith("6") else 4
+        codes = {
+            field: min(c.specificity(version) for c in group) for field, group in self.groups.items()
+        }
+        slots = []
+        for names in (
+            ("ip_remote_address", "ip_source_address"),
+            ("ip_local_address", "ip_destination_address"),
+            ("ip_remote_port",),
+            ("ip_local_port",),
+            ("ip_protocol",),
+            ("x_vlan_vid",),
+            ("flags",),
+        ):
+            slots.append(sum(codes.pop(name, 0) for name in names))
+        return (*slots, min(7, sum(codes.values())))
+
+    def order(self):
+        """Sorts heaviest first, then oldest.
+
+        Exact weights beside automatic ones must be the least or the greatest of a range, so that it does
+        not matter how wide slots are.
+        """
+        weight = self.document.get("weight")
+        if weight is None or isinstance(weight, dict):
+            rank = (0 if weight is None else weight["range"], self.automatic())
+        else:
+            top, low = divmod(int(weight), 1 << 60)
+            rank = (top, (0,) * 8 if low == 0 else (float("inf"), low))
+        negated = tuple(-part for part in rank[1]) + (0,) * (8 - len(rank[1]))
+        return (-rank[0], negated, self.index)
+
+
+class Decision:
+    """The result of a sublayer, or the running one: what, may it be changed, who, did a callout speak."""
+
+    def __init__(self, act, write, who, spoke=False, reason="filter"):
+        self.act, self.write, self.who, self.spoke, self.reason = act, write, who, spoke, reason
+
+
+def merge(running, new):
+    if new is None:
+        return running
+    if running is None:
+        return new
+    if not running.write:
+        if running.act == "permit" and new.act == "block" and new.spoke:
+            return Decision("block", False, new.who, True, "veto")
+        return running
+    if running.act == new.act:
+        return running if new.write else new
+    return new
+
+
+class Policy:
+    """A document ready to judge. Callouts named in `live` return CONTINUE, all others are not registered."""
+
+    def __init__(self, document, live=()):
+        sets = {}
+        for row in document.get("sets", []):
+            elements = []
+            for element in row["elements"]:
+                if isinstance(element, str) and element.count("-") == 1:
+                    elements.append(tuple(map(int, element.split("-"))))
+                else:
+                    elements.append(parse(element))
+            sets[row["key"]] = elements
+        weights = dict([UNIVERSAL])
+        order = {UNIVERSAL[0]: -1}
+        for i, row in enumerate(document.get("sublayers", [])):
+            weights[row["key"]] = row.get("weight", 0)
+            order[row["key"]] = i
+        plugins = {row["key"]: row["plugin"] for row in document.get("callouts", [])}
+        self.live = {key for key, plugin in plugins.items() if plugin in live}
+        layers = {}
+        for i, row in enumerate(document.get("filters", [])):
+            f = Filter(i, row, sets)
+            layers.setdefault(f.layer, {}).setdefault(f.sublayer, []).append(f)
+        self.layers = {}
+        for layer, sublayers in layers.items():
+            names = sorted(sublayers, key=lambda name: (-weights[name], order[name]))
+            self.layers[layer] = [sorted(sublayers[name], key=Filter.order) for name in names]
+
+    def decide(self, f):
+        """What a matching filter decides; None is CONTINUE."""
+        action = f.document["action"]
+        flags = f.document.get("flags", [])
+        if action == "permit":
+            hard = "clear_action_right" in flags or f.document.get("override") == "hard"
+            return Decision("permit", not hard, f)
+        if action == "block":
+            return Decision("block", False, f)
+        if action["type"] == "callout_inspection":
+            return None
+        if action["callout"] in self.live:
+            # The only live callout counts and continues; a terminating one that does so blocks, softly.
+            return Decision("block", True, f, True) if action["type"] == "callout_terminating" else None
+        if "permit_if_callout_unregistered" in flags:
+            return Decision("permit", True, f)
+        return Decision("block", False, f, False, "callout_unregistered")
+
+    def classify(self, layer, values):
+        running = None
+        for filters in self.layers.get(layer, ()):
+            for f in filters:
+                if f.matches(values):
+                    decision = self.decide(f)
+                    if decision is not None:
+                        running = merge(running, decision)
+                        break
+        return running
+
+    def judge(self, packet, inside):
+        """(direction, verdict, layer, sublayer, filter, reason)."""
+        outbound = is_outbound(packet, inside)
+        direction = "outbound" if outbound else "inbound"
+        for layer in layers_of(packet, outbound):
+            if layer in self.layers:
+                result = self.classify(layer, values_at(layer, packet, outbound))
+                if result is not None and result.act == "block":
+                    return direction, "block", layer, result.who.sublayer, result.who.key, result.reason
+        return direction, "permit", None, None, None, None
