@@ -98,6 +98,21 @@ lay_out(struct sl_program *program, const struct piece *pieces, size_t n)
 	return (struct sl_program *)(void *)memory;
 }
 
+/* The line of the presence mask, and those that the parts of the key begin and end in. */
+static uint32_t
+meta_lines(const struct sl_key_plan *plan)
+{
+	uint32_t lines = 1u << offsetof(struct sl_meta, present) / SL_CACHE_LINE;
+
+	for (uint32_t i = 0; i < plan->n_parts; i++) {
+		const struct sl_key_part *part = &plan->parts[i];
+		const uint32_t last = part->offset + sl_slot_info[part->slot].size - 1u;
+
+		lines |= 1u << part->offset / SL_CACHE_LINE | 1u << last / SL_CACHE_LINE;
+	}
+	return lines;
+}
+
 static void
 describe(struct sl_program *program, const struct maker *m)
 {
@@ -106,6 +121,8 @@ describe(struct sl_program *program, const struct maker *m)
 	program->root = m->tree.root;
 	program->n_parts = m->plan.n_parts;
 	memcpy(program->parts, m->plan.parts, sizeof(program->parts));
+	program->meta_lines = meta_lines(&m->plan);
+	program->simd = sl_simd_best();
 	program->is_single = layer->n_sublayers == 1 && !layer->has_callouts;
 	program->found_max = SL_MAX(m->tree.visits_max, 1u) * layer->matches_max;
 	program->n_words = m->plan.n_words;
@@ -121,16 +138,39 @@ describe(struct sl_program *program, const struct maker *m)
 	program->visits_max = m->tree.visits_max;
 }
 
+/* Leaves of a tree are counted from its first block, those of a program from its first node. */
+static void
+number_leaf(struct sl_link *link, uint32_t first)
+{
+	if ((link->ref & SL_REF_LEAF) != 0 && link->best != SL_RANK_NONE)
+		link->ref += first;
+}
+
+static void
+number_leaves(struct sl_tree *tree)
+{
+	/* A piece is never empty. */
+	const uint32_t first = SL_MAX(tree->n_nodes, 1u);
+
+	number_leaf(&tree->root, first);
+	for (uint32_t i = 0; i < tree->n_links; i++)
+		number_leaf(&tree->links[i], first);
+	for (uint32_t i = 0; i < tree->n_nodes; i++)
+		number_leaf(&tree->nodes[i].rest, first);
+}
+
 static int
 freeze(struct maker *m, const struct sl_program **out)
 {
 	const struct sl_tree *tree = &m->tree;
 	const struct sl_tests *tests = &m->tests;
 	struct sl_program program = {.found_max = 0};
+	const void *blocks = NULL;
 	const struct piece pieces[] = {
-		{tree->nodes, tree->n_nodes * sizeof(*tree->nodes), (const void **)&program.nodes},
+		{tree->nodes, tree->n_nodes * sizeof(*tree->nodes), (const void **)&program.lines},
+		/* Behind the nodes: see number_leaves. */
+		{tree->blocks, tree->n_block_bytes, (const void **)&blocks},
 		{tree->links, tree->n_links * sizeof(*tree->links), (const void **)&program.links},
-		{tree->blocks, tree->n_block_bytes, (const void **)&program.blocks},
 		{tests->at, (tests->n_filters + (size_t)1) * sizeof(*tests->at),
 			(const void **)&program.tests_at},
 		{tests->list, tests->n * sizeof(*tests->list), (const void **)&program.tests},
@@ -141,6 +181,7 @@ freeze(struct maker *m, const struct sl_program **out)
 		{tests->texts.data, tests->texts.len, (const void **)&program.texts},
 	};
 
+	number_leaves(&m->tree);
 	describe(&program, m);
 	*out = lay_out(&program, pieces, SL_ARRAY_LEN(pieces));
 	return *out == NULL ? no_memory(m) : 0;

@@ -16,13 +16,14 @@
  *          absent field and one for each part.  Boxes that would fall into too many parts hang off
  *          the node in a tree of their own, the rest, which every packet that passes the node
  *          visits as well.
- * Leaf.    Blocks of up to four boxes in rank order, tested in four lanes at once.  A block holds
+ * Leaf.    Blocks of up to eight boxes in rank order, tested in as many lanes at once.  A block holds
  *          only the words that the way to the leaf left open.
  * Bounds.  The number of leaves one packet visits, the depth, and the copies of a box are limited
  *          when the tree is built; where no division helps, a leaf is long.
  * Life.    One allocation, immutable.
  */
 
+#include "classifier/sl_classify.h"
 #include "classifier/sl_snapshot.h"
 #include "classifier/wide.h"
 
@@ -32,7 +33,7 @@
 
 #define SL_KEY_PARTS_MAX 32 /* fields of a layer that its filters use */
 #define SL_KEY_WORDS_MAX 40
-#define SL_LANES         4  /* boxes of a block */
+#define SL_LANES         8  /* boxes of a block */
 #define SL_BLOCK_WORDS   12 /* words of a block */
 #define SL_NODE_CUTS     12 /* thresholds of a node */
 #define SL_VISITS_MAX    16 /* leaves one packet may visit */
@@ -64,10 +65,10 @@ struct sl_key {
 	uint32_t present;
 };
 
-/* Where a link leads: nothing, a node, or a leaf at 16 times the number. */
-#define SL_REF_NONE  UINT32_MAX
-#define SL_REF_LEAF  0x80000000u
-#define SL_LEAF_UNIT 16u
+/* Where a link leads: nothing, a node, or a leaf; nodes and leaves are numbered by cache lines. */
+#define SL_REF_LEAF 0x80000000u
+#define SL_REF_NONE SL_REF_LEAF /* with the best NONE, which no leaf has */
+#define SL_REF_UNIT 64u
 
 struct sl_link {
 	uint32_t ref;
@@ -88,7 +89,7 @@ struct sl_node {
 	struct sl_link rest; /* ref NONE: there is none */
 };
 
-_Static_assert(sizeof(struct sl_node) == 64, "a node is a cache line");
+_Static_assert(sizeof(struct sl_node) == SL_REF_UNIT, "a node is a cache line");
 
 enum sl_block_flag {
 	SL_BLOCK_LAST = 0x1,    /* of its leaf */
@@ -96,9 +97,8 @@ enum sl_block_flag {
 };
 
 /*
- * A block: this header, with PRESENCE four masks and four values of the presence word, then for
- * each of `n_words` words four lows and four spans (high - low).  All parts are multiples of 16
- * bytes.
+ * A block: this header, with PRESENCE eight masks and eight values of the presence word, then for
+ * each of `n_words` words eight lows and eight spans (high - low).  Every part is a cache line.
  */
 struct sl_block {
 	uint8_t n_words;
@@ -106,10 +106,14 @@ struct sl_block {
 	uint8_t lanes; /* bit per lane in use */
 	uint8_t tests; /* bit per lane whose filter must be tested as a whole */
 	uint8_t words[SL_BLOCK_WORDS];
-	uint32_t ranks[SL_LANES]; /* ascending; unused ones NONE */
+	uint32_t ranks[SL_LANES + 1]; /* ascending; unused ones, and always the last, NONE */
+	uint8_t reserved[12];
 };
 
-_Static_assert(sizeof(struct sl_block) == 32, "a block's lanes begin at a multiple of 16");
+#define SL_BLOCK_STRIDE (2 * SL_LANES * sizeof(uint32_t)) /* bytes of a word, or of the presence */
+
+_Static_assert(sizeof(struct sl_block) == SL_REF_UNIT && SL_BLOCK_STRIDE == SL_REF_UNIT,
+	"a block's lanes begin at a cache line");
 
 /* --- Tests of a whole filter. --- */
 
@@ -163,9 +167,8 @@ struct sl_table {
 
 struct sl_program {
 	/* --- What every packet needs. --- */
-	const struct sl_node *nodes;
+	const uint8_t *lines; /* nodes, then blocks */
 	const struct sl_link *links;
-	const uint8_t *blocks;
 	const uint32_t *tests_at; /* by rank: first test; the next rank's is its end */
 	const struct sl_test *tests;
 	const struct sl_table *tables;
@@ -173,7 +176,9 @@ struct sl_program {
 	const uint8_t *texts;
 	struct sl_link root;
 	uint32_t n_parts;
-	bool is_single; /* one sublayer without callouts: the lowest rank is the answer */
+	uint32_t meta_lines; /* bit i: line i of a packet's metadata holds values of the key */
+	enum sl_simd simd;   /* the form of the code that classifies */
+	bool is_single;      /* one sublayer without callouts: the lowest rank is the answer */
 	struct sl_key_part parts[SL_KEY_PARTS_MAX];
 	uint32_t found_max; /* ranks one packet may collect before they are sorted out */
 

@@ -42,6 +42,25 @@ typedef uint32_t sl_classify_fn(const struct sl_layer_program *layer,
 sl_classify_fn sl_classify_run;
 sl_classify_fn sl_reference_run;
 
+/* --- Forms of sl_classify_run for one instruction set each; all give the same answers. --- */
+
+enum sl_simd {
+	SL_SIMD_PORTABLE,
+	SL_SIMD_AVX2,
+	SL_SIMD_AVX512,
+	SL_SIMD_COUNT
+};
+
+/* True when this processor can run the form. */
+bool sl_simd_has(enum sl_simd simd);
+/* The form that sl_classify_run takes. */
+enum sl_simd sl_simd_best(void);
+/* Never NULL. */
+const char *sl_simd_name(enum sl_simd simd);
+/* sl_classify_run in a form of which sl_simd_has is true; for tests and comparisons. */
+uint32_t sl_classify_run_as(enum sl_simd simd, const struct sl_layer_program *layer,
+	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out);
+
 /* --- Control time: explain. --- */
 
 #define SL_NEAR_MISS_FIELDS_MAX 8u

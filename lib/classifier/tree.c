@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Shorter lists are leaves; their boxes take two blocks. */
+/* Shorter lists are leaves; their boxes take one block. */
 #define LEAF_BOXES 8
 /* Boxes placed for each one there is, and some more, so that small trees copy as they like. */
 #define COPIES_MAX  8
@@ -188,11 +188,11 @@ static int
 add_block(struct builder *b, const uint32_t *list, uint32_t n, bool is_last)
 {
 	struct sl_tree *tree = b->tree;
-	const uint32_t lanes_size = 2 * SL_LANES * sizeof(uint32_t);
+	const size_t lanes_size = SL_BLOCK_STRIDE;
 	uint8_t words[SL_KEY_WORDS_MAX];
 	const uint32_t n_words = SL_MIN(open_words(b, list, n, words), (uint32_t)SL_BLOCK_WORDS);
 	const bool has_presence = needs_presence(b, list, n);
-	const size_t size = sizeof(struct sl_block) + (n_words + has_presence) * (size_t)lanes_size;
+	const size_t size = sizeof(struct sl_block) + (n_words + has_presence) * lanes_size;
 	struct sl_block block = {.n_words = (uint8_t)n_words, .lanes = (uint8_t)((1u << n) - 1)};
 	uint8_t *at;
 	uint8_t *blocks = grow(tree->blocks, size, &tree->blocks_size, tree->n_block_bytes, 1);
@@ -202,6 +202,7 @@ add_block(struct builder *b, const uint32_t *list, uint32_t n, bool is_last)
 	tree->blocks = blocks;
 	block.flags = (is_last ? SL_BLOCK_LAST : 0) | (has_presence ? SL_BLOCK_PRESENCE : 0);
 	memcpy(block.words, words, n_words);
+	block.ranks[SL_LANES] = SL_RANK_NONE;
 	for (uint32_t i = 0; i < SL_LANES; i++) {
 		block.ranks[i] = i < n ? b->boxes->list[list[i]].rank : SL_RANK_NONE;
 		if (i < n && b->boxes->list[list[i]].is_tested)
@@ -225,10 +226,11 @@ static int
 add_leaf(struct builder *b, const struct work *work, struct built *built)
 {
 	struct sl_tree *tree = b->tree;
-	const size_t first = tree->n_block_bytes / SL_LEAF_UNIT;
+	const size_t first = tree->n_block_bytes / SL_REF_UNIT;
 	uint32_t done = 0;
 
-	if (first >= (SL_REF_LEAF - 1))
+	/* Nodes and blocks share the numbers; there is a block to at least every other node. */
+	if (first + tree->n_nodes >= SL_REF_LEAF / 4)
 		return sl_error_set(b->err, SL_ERR_NO_MEMORY, NULL,
 			"the compiled filters of %s exceed 32 GiB", b->layer->layer->name);
 	while (done < work->n) {

@@ -40,15 +40,16 @@ batch_fini(struct batch *batch)
 	free(batch->metas);
 }
 
-/* Runs `n` packets through both engines, each as often as it takes, and compares. */
+/* Runs `n` packets through a form and the reference, each as often as it takes, and compares. */
 static void
-expect_agreement(struct batch *batch, const struct sl_layer_program *layer, uint32_t n)
+expect_form_agrees(
+	struct batch *batch, const struct sl_layer_program *layer, uint32_t n, enum sl_simd simd)
 {
 	uint32_t done = 0;
 
 	while (done < n) {
-		const uint32_t a =
-			sl_classify_run(layer, batch->list + done, n - done, &batch->compiled);
+		const uint32_t a = sl_classify_run_as(
+			simd, layer, batch->list + done, n - done, &batch->compiled);
 		const uint32_t b =
 			sl_reference_run(layer, batch->list + done, n - done, &batch->reference);
 		const uint32_t both = SL_MIN(a, b);
@@ -60,6 +61,15 @@ expect_agreement(struct batch *batch, const struct sl_layer_program *layer, uint
 		assert_memory_equal(batch->compiled.ranks, batch->reference.ranks,
 			batch->reference.start[both] * sizeof(uint32_t));
 		done += both;
+	}
+}
+
+static void
+expect_agreement(struct batch *batch, const struct sl_layer_program *layer, uint32_t n)
+{
+	for (enum sl_simd simd = 0; simd < SL_SIMD_COUNT; simd++) {
+		if (sl_simd_has(simd))
+			expect_form_agrees(batch, layer, n, simd);
 	}
 }
 
@@ -379,6 +389,27 @@ test_distinct_ports_divide_well(void **state)
 	sl_snapshot_free(snapshot);
 }
 
+/* Forms have names of their own; the one taken is one that the processor has. */
+static void
+test_forms(void **state)
+{
+	struct sl_snapshot *snapshot = compile_many(1024, make_ports);
+	struct batch batch;
+
+	(void)state;
+	batch_init(&batch);
+	assert_true(sl_simd_has(SL_SIMD_PORTABLE));
+	assert_true(sl_simd_has(sl_simd_best()));
+	assert_false(sl_simd_has(SL_SIMD_COUNT));
+	assert_string_equal(sl_simd_name(SL_SIMD_PORTABLE), "portable");
+	assert_string_equal(sl_simd_name(SL_SIMD_AVX2), "avx2");
+	assert_string_equal(sl_simd_name(SL_SIMD_AVX512), "avx512");
+	assert_string_equal(sl_simd_name(SL_SIMD_COUNT), "unknown");
+	expect_agreement(&batch, program(snapshot), SL_BATCH_MAX);
+	batch_fini(&batch);
+	sl_snapshot_free(snapshot);
+}
+
 /* A set that many filters name is compiled once. */
 static void
 test_sets_are_compiled_once(void **state)
@@ -493,6 +524,7 @@ main(void)
 		cmocka_unit_test(test_many_dimensions),
 		cmocka_unit_test(test_many_alternatives),
 		cmocka_unit_test(test_distinct_ports_divide_well),
+		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_sets_are_compiled_once),
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_threads_share_a_program),

@@ -10,7 +10,7 @@
 
 /*
  * The compiled classifier against the reference: random policies, random packets, every working
- * layer, the same match lists.  A difference is shown with the fewest filters that still make it.
+ * layer, every form that the processor can run, the same match lists.  A difference is shown with the fewest filters that still make it.
  *
  * SLUICE_SEED repeats a run; SLUICE_PROPERTY_N is how many packets are classified.
  */
@@ -37,7 +37,23 @@ list_len(const struct sl_matches *matches, uint32_t i)
 	return matches->start[i + 1] - matches->start[i];
 }
 
-/* The first packet on which the engines differ, or n. */
+/* How many packets from the first on have the same lists by both engines, of `n`. */
+static uint32_t
+count_equal(const struct run *run, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t len = list_len(&run->compiled, i);
+
+		if (len != list_len(&run->reference, i) ||
+			memcmp(run->compiled.ranks + run->compiled.start[i],
+				run->reference.ranks + run->reference.start[i],
+				len * sizeof(uint32_t)) != 0)
+			return i;
+	}
+	return n;
+}
+
+/* The first packet on which the reference and a form of the compiled engine differ, or n. */
 static uint32_t
 first_difference(struct run *run, const struct sl_layer_program *layer,
 	const struct sl_meta *const metas[], uint32_t n)
@@ -45,22 +61,22 @@ first_difference(struct run *run, const struct sl_layer_program *layer,
 	uint32_t done = 0;
 
 	while (done < n) {
-		const uint32_t a = sl_classify_run(layer, metas + done, n - done, &run->compiled);
-		const uint32_t b = sl_reference_run(layer, metas + done, n - done, &run->reference);
-		const uint32_t both = a < b ? a : b;
+		const uint32_t left = n - done;
+		uint32_t both = sl_reference_run(layer, metas + done, left, &run->reference);
 
-		if (both == 0)
-			return done;
-		for (uint32_t i = 0; i < both; i++) {
-			const uint32_t len = list_len(&run->compiled, i);
+		for (enum sl_simd simd = 0; simd < SL_SIMD_COUNT; simd++) {
+			uint32_t equal;
 
-			if (len != list_len(&run->reference, i) ||
-				memcmp(run->compiled.ranks + run->compiled.start[i],
-					run->reference.ranks + run->reference.start[i],
-					len * sizeof(uint32_t)) != 0)
-				return done + i;
-			run->n_matches += len;
+			if (!sl_simd_has(simd))
+				continue;
+			both = SL_MIN(both,
+				sl_classify_run_as(
+					simd, layer, metas + done, left, &run->compiled));
+			equal = count_equal(run, both);
+			if (equal < both || both == 0)
+				return done + equal;
 		}
+		run->n_matches += run->reference.start[both];
 		done += both;
 	}
 	return n;

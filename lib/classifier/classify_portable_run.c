@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classifier/simd.h"
+
+#include "classifier/finds_run.h"
+#include "classifier/program.h"
+
+/* Classification for any processor. */
+
+#include "classifier/lanes_run.h"
+
+#define SL_CLASSIFY_FORM sl_classify_portable
+#include "classifier/classify_form_run.h"
