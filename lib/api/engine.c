@@ -87,6 +87,18 @@ struct engine_patch {
 };
 
 static void
+refuse_member(
+	struct sl_problems *problems, const char *place, const char *name, const char *allowed)
+{
+	char pointer[64];
+
+	/* Slashes and tildes would need escapes: then the place alone must do. */
+	snprintf(pointer, sizeof(pointer), "%s/%.40s", place, name);
+	sl_problems_add(problems, SL_ERR_RESERVED, strpbrk(name, "/~") == NULL ? pointer : place,
+		"unknown member \"%.40s\"; allowed: %s", name, allowed);
+}
+
+static void
 read_options(const json_t *options, struct engine_patch *patch, struct sl_problems *problems)
 {
 	const char *name;
@@ -99,8 +111,7 @@ read_options(const json_t *options, struct engine_patch *patch, struct sl_proble
 	}
 	json_object_foreach((json_t *)(uintptr_t)options, name, value) {
 		if (strcmp(name, "collect_net_events") != 0)
-			sl_problems_add(problems, SL_ERR_RESERVED, "/options",
-				"unknown option \"%.40s\"; allowed: collect_net_events", name);
+			refuse_member(problems, "/options", name, "collect_net_events");
 		else if (!json_is_boolean(value))
 			sl_problems_add(problems, SL_ERR_TYPE_MISMATCH,
 				"/options/collect_net_events",
@@ -132,8 +143,7 @@ read_patch(const json_t *json, struct engine_patch *patch, struct sl_problems *p
 		} else if (strcmp(name, "options") == 0) {
 			read_options(value, patch, problems);
 		} else {
-			sl_problems_add(problems, SL_ERR_RESERVED, "",
-				"unknown member \"%.40s\"; allowed: mode, options", name);
+			refuse_member(problems, "", name, "mode, options");
 		}
 	}
 }

@@ -185,6 +185,22 @@ check_body_head(struct api_request *request, struct api_reply *reply)
 	return true;
 }
 
+/* A call that means to be part of something larger must not be taken for one that stands alone. */
+static bool
+check_frame(const struct api_request *request, struct api_reply *reply)
+{
+	const char *session = header(request, "Sluice-Session");
+	const char *transaction = header(request, "Sluice-Transaction");
+
+	if (session != NULL)
+		api_reply_problem(
+			reply, SL_ERR_NOT_FOUND, "there is no session \"%.64s\"", session);
+	else if (transaction != NULL)
+		api_reply_problem(
+			reply, SL_ERR_NOT_FOUND, "there is no transaction \"%.64s\"", transaction);
+	return session == NULL && transaction == NULL;
+}
+
 /* Decides what can be decided from the head. False: a problem was replied. */
 static bool
 read_head(struct api_request *request, const char *url, const char *method)
@@ -202,7 +218,8 @@ read_head(struct api_request *request, const char *url, const char *method)
 		return false;
 	}
 	request->route = api_route_find(request, url, reply);
-	return request->route != NULL && check_body_head(request, reply);
+	return request->route != NULL && check_frame(request, reply) &&
+		check_body_head(request, reply);
 }
 
 static enum MHD_Result

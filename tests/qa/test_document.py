@@ -282,6 +282,17 @@ class Errors(Case):
             self.assertEqual(answer.json["status"], status)
         self.assertEqual(self.call("GET", "/v1/health").json, {"status": "ok"})
 
+    def test_engine_names_the_member(self):
+        body = {"zz": 1, "options": {"yy": 1, "collect_net_events": 1}, "mode": 1}
+        found = {e["pointer"] for e in self.call("PATCH", "/v1/engine", body).json["errors"]}
+        self.assertEqual(found, {"/zz", "/options/yy", "/options/collect_net_events", "/mode"})
+
+    def test_calls_of_unknown_transactions_are_refused(self):
+        for name in ("Sluice-Session", "Sluice-Transaction"):
+            answer = self.call("PUT", "/v1/providers/p", {"name": "p"}, {name: "1"}, status=404)
+            self.assertEqual(answer.json["code"], "not_found")
+        self.call("GET", "/v1/providers/p", status=404)
+
 
 def main():
     with Daemon(sys.argv[1]) as daemon:
