@@ -161,6 +161,8 @@ void api_reply_fini(struct api_reply *reply);
  * with a part missing would look whole.
  */
 void api_append(json_t **list, json_t *item);
+/* The same for a member of an object. */
+void api_set(json_t **object, const char *name, json_t *value);
 
 /* --- Routing. --- */
 
@@ -244,8 +246,12 @@ json_t *api_time_json(uint64_t ns);
 json_t *api_u64_json(uint64_t number);
 /* Names of the bits of a flags field that are set; NULL when the field has no named bits. */
 json_t *api_flags_json(enum sluice_field field, uint64_t value);
-/* Adds "reason", "meaning" and "reason_kind", null when there is none. */
-void api_add_reason(json_t *json, enum sl_reason reason);
+/* Name, meaning and kind of a reason; null for NONE. */
+json_t *api_reason_json(enum sl_reason reason);
+json_t *api_meaning_json(enum sl_reason reason);
+json_t *api_reason_kind_json(enum sl_reason reason);
+/* Adds them as "reason", "meaning" and "reason_kind". */
+void api_add_reason(json_t **json, enum sl_reason reason);
 json_t *api_filter_stats_json(struct sl_control *control, const char *key);
 
 extern const struct api_route api_routes[];

@@ -45,7 +45,7 @@ objects_json(const struct sl_policy *policy)
 	json_t *json = json_object();
 
 	for (int type = 0; type < SL_OBJECT_TYPE_COUNT; type++)
-		json_object_set_new(json, sl_object_type_plural((enum sl_object_type)type),
+		api_set(&json, sl_object_type_plural((enum sl_object_type)type),
 			json_integer((json_int_t)sl_policy_len(policy, (enum sl_object_type)type)));
 	return json;
 }

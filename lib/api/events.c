@@ -45,51 +45,49 @@ decisions_json(const struct sl_event_entry *entry)
 }
 
 static void
-add_frame(json_t *json, const struct sl_event *event)
+add_frame(json_t **json, const struct sl_event *event)
 {
 	char text[SL_MAC_TEXT_MAX];
 
 	if (event->has_macs) {
-		json_object_set_new(
-			json, "mac_source", json_string(sl_addr_format_mac(event->mac_src, text)));
-		json_object_set_new(json, "mac_destination",
+		api_set(json, "mac_source", json_string(sl_addr_format_mac(event->mac_src, text)));
+		api_set(json, "mac_destination",
 			json_string(sl_addr_format_mac(event->mac_dst, text)));
 	}
 	if (event->ether_type != 0)
-		json_object_set_new(json, "ether_type", json_integer(event->ether_type));
+		api_set(json, "ether_type", json_integer(event->ether_type));
 	if (event->has_vlan)
-		json_object_set_new(json, "vlan_id", json_integer(event->vlan_tci));
-	json_object_set_new(json, "length", json_integer(event->frame_len));
+		api_set(json, "vlan_id", json_integer(event->vlan_tci));
+	api_set(json, "length", json_integer(event->frame_len));
 }
 
 static void
-add_transport(json_t *json, const struct sl_event *event)
+add_transport(json_t **json, const struct sl_event *event)
 {
 	bool is_icmp = event->protocol == 1 || event->protocol == 58;
 
 	if (event->has_ports) {
-		json_object_set_new(
-			json, is_icmp ? "icmp_type" : "source_port", json_integer(event->src_port));
-		json_object_set_new(json, is_icmp ? "icmp_code" : "destination_port",
+		api_set(json, is_icmp ? "icmp_type" : "source_port", json_integer(event->src_port));
+		api_set(json, is_icmp ? "icmp_code" : "destination_port",
 			json_integer(event->dst_port));
 	}
 	if (event->has_tcp_flags) {
-		json_object_set_new(json, "tcp_flags", json_integer(event->tcp_flags));
-		json_object_set_new(json, "tcp_flags_names",
+		api_set(json, "tcp_flags", json_integer(event->tcp_flags));
+		api_set(json, "tcp_flags_names",
 			api_flags_json(SLUICE_FIELD_X_TCP_FLAGS, event->tcp_flags));
 	}
 }
 
 static void
-add_packet(json_t *json, const struct sl_event *event)
+add_packet(json_t **json, const struct sl_event *event)
 {
 	if (event->ip_version == 0)
 		return;
-	json_object_set_new(json, "ip_version", json_integer(event->ip_version));
-	json_object_set_new(json, "ip_protocol", json_integer(event->protocol));
-	json_object_set_new(json, "ip_source", address_json(event->ip_version, event->ip_src));
-	json_object_set_new(json, "ip_destination", address_json(event->ip_version, event->ip_dst));
-	json_object_set_new(json, "fragment", json_boolean(event->is_fragment));
+	api_set(json, "ip_version", json_integer(event->ip_version));
+	api_set(json, "ip_protocol", json_integer(event->protocol));
+	api_set(json, "ip_source", address_json(event->ip_version, event->ip_src));
+	api_set(json, "ip_destination", address_json(event->ip_version, event->ip_dst));
+	api_set(json, "fragment", json_boolean(event->is_fragment));
 	add_transport(json, event);
 }
 
@@ -122,11 +120,9 @@ event_json(const struct sl_plane *plane, const struct sl_event_entry *entry)
 		"filter", text_or_null(entry->filter), "revision", api_u64_json(event->revision),
 		"veto", event->is_veto != 0, "monitor", event->is_monitor != 0, "decisions",
 		decisions_json(entry));
-	if (json == NULL)
-		return NULL;
-	api_add_reason(json, (enum sl_reason)event->reason);
-	add_frame(json, event);
-	add_packet(json, event);
+	api_add_reason(&json, (enum sl_reason)event->reason);
+	add_frame(&json, event);
+	add_packet(&json, event);
 	return json;
 }
 

@@ -85,24 +85,26 @@ owned_response(struct sl_api *api, struct api_reply *reply)
 
 /* --- Answering. --- */
 
-static void
-add_headers(struct MHD_Response *response, struct api_request *request)
+static bool
+add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	return value[0] == '\0' || MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static bool
+add_headers(struct MHD_Response *response, const struct api_request *request)
 {
 	const struct api_reply *reply = &request->reply;
+	const char *type = reply->content_type != NULL ? reply->content_type : "application/json";
 	char revision[24];
 
 	snprintf(revision, sizeof(revision), "%" PRIu64, sl_control_revision(request->control));
-	MHD_add_response_header(response, "Policy-Revision", revision);
-	MHD_add_response_header(response, "Cache-Control", "no-store");
-	if (reply->status != 204)
-		MHD_add_response_header(response, "Content-Type",
-			reply->content_type != NULL ? reply->content_type : "application/json");
-	if (reply->location[0] != '\0')
-		MHD_add_response_header(response, "Location", reply->location);
-	if (reply->allow[0] != '\0')
-		MHD_add_response_header(response, "Allow", reply->allow);
-	if (reply->retry_after[0] != '\0')
-		MHD_add_response_header(response, "Retry-After", reply->retry_after);
+	return add_header(response, "Policy-Revision", revision) &&
+		add_header(response, "Cache-Control", "no-store") &&
+		(reply->status == 204 || add_header(response, "Content-Type", type)) &&
+		add_header(response, "Location", reply->location) &&
+		add_header(response, "Allow", reply->allow) &&
+		add_header(response, "Retry-After", reply->retry_after);
 }
 
 /* Queues the reply. MHD_NO ends the connection: there was no memory even for that. */
@@ -129,7 +131,10 @@ send_reply(struct api_request *request)
 			reply->text_len, (void *)(uintptr_t)reply->text, MHD_RESPMEM_PERSISTENT);
 	if (response == NULL)
 		return MHD_NO;
-	add_headers(response, request);
+	if (!add_headers(response, request)) {
+		MHD_destroy_response(response);
+		return MHD_NO;
+	}
 	request->stage = API_STAGE_ANSWERED;
 	api_deadline_restart(api->deadlines, deadline_of(request->connection));
 	result = MHD_queue_response(request->connection, (unsigned int)reply->status, response);

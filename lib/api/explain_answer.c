@@ -132,8 +132,7 @@ answer_json(struct api_request *request, const struct explain_walk *walk,
 		filter != NULL ? filter->object.key : NULL, "decided_by", walk->decided_by,
 		"permitted_by", walk->permitted, "assumed", walk->assumed, "engines_agree",
 		walk->engines_agree, "layers", walk->layers);
-	if (json != NULL)
-		api_add_reason(json, (enum sl_reason)outcome->reason);
+	api_add_reason(&json, (enum sl_reason)outcome->reason);
 	return json;
 }
 

@@ -91,7 +91,7 @@ running_json(const struct explain_walk *walk, const struct sl_trace_step *step)
 {
 	if (step->running_rank == SL_RANK_NONE && step->running == SL_VERDICT_PERMIT)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s*}", "action", verdict_names[step->running], "right",
+	return json_pack("{s:s, s:s, s:s?}", "action", verdict_names[step->running], "right",
 		step->running_is_hard ? "hard" : "soft", "filter",
 		step->running_rank != SL_RANK_NONE
 			? walk->program->filters[step->running_rank].object->object.key
@@ -207,29 +207,34 @@ add_filter(struct explain_walk *walk, const struct sl_explain_step *step)
 
 /* --- A layer ends. --- */
 
+/* `layer` is the layer's name, or NULL to leave it out. */
 static json_t *
-decided_json(const struct sl_layer_program *program, uint32_t rank, bool is_hard)
+decided_json(const struct sl_explain_step *step, const char *layer)
 {
 	const struct sl_filter *filter;
+	json_t *json;
 
-	if (program == NULL || rank == SL_RANK_NONE)
+	if (step->program == NULL || step->verdict.rank == SL_RANK_NONE)
 		return json_null();
-	filter = program->filters[rank].object;
-	return json_pack("{s:s, s:s, s:s}", "sublayer", filter->sublayer, "filter",
-		filter->object.key, "right", is_hard ? "hard" : "soft");
+	filter = step->program->filters[step->verdict.rank].object;
+	json = json_pack("{s:s, s:s, s:s}", "sublayer", filter->sublayer, "filter",
+		filter->object.key, "right", step->verdict.is_hard ? "hard" : "soft");
+	if (layer != NULL)
+		api_set(&json, "layer", json_string(layer));
+	return json;
 }
 
 /* Keeps the decision for the whole answer; that of a discard twin decides nothing. */
 static void
-keep_decision(
-	struct explain_walk *walk, const struct sl_explain_step *step, const json_t *decided_by)
+keep_decision(struct explain_walk *walk, const struct sl_explain_step *step)
 {
-	json_t *whole;
+	json_t *whole = decided_json(step, step->layer->name);
 
-	if (!json_is_object(decided_by) || step->layer->is_discard)
+	if (json_is_null(whole) || step->layer->is_discard) {
+		json_decref(whole);
 		return;
-	whole = json_copy((json_t *)(uintptr_t)decided_by);
-	put(walk, whole, "layer", json_string(step->layer->name));
+	}
+	walk->failed = walk->failed || whole == NULL;
 	if (step->verdict.action == SL_VERDICT_PERMIT) {
 		append(walk, walk->permitted, whole);
 		return;
@@ -248,12 +253,13 @@ end_layer(struct explain_walk *walk, const struct sl_explain_step *step)
 		(walk->n_far > MISSES_MAX ? walk->n_far - MISSES_MAX : 0);
 
 	put(walk, walk->layer, "verdict", json_string(verdict_names[step->verdict.action]));
-	api_add_reason(walk->layer, reason);
-	put(walk, walk->layer, "decided_by",
-		decided_json(step->program, step->verdict.rank, step->verdict.is_hard));
+	put(walk, walk->layer, "reason", api_reason_json(reason));
+	put(walk, walk->layer, "meaning", api_meaning_json(reason));
+	put(walk, walk->layer, "reason_kind", api_reason_kind_json(reason));
+	put(walk, walk->layer, "decided_by", decided_json(step, NULL));
 	put(walk, walk->layer, "engines_agree", json_boolean(step->engines_agree));
 	put(walk, walk->layer, "misses_not_listed", json_integer(n_unlisted));
-	keep_decision(walk, step, json_object_get(walk->layer, "decided_by"));
+	keep_decision(walk, step);
 	walk->engines_agree = walk->engines_agree && step->engines_agree;
 }
 

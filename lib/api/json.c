@@ -12,6 +12,15 @@ api_append(json_t **list, json_t *item)
 	*list = NULL;
 }
 
+void
+api_set(json_t **object, const char *name, json_t *value)
+{
+	if (json_object_set_new(*object, name, value) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
 json_t *
 api_time_json(uint64_t ns)
 {
@@ -49,15 +58,29 @@ static const char *const kind_names[] = {
 	[SL_REASON_KIND_DEVICE] = "device",
 };
 
-void
-api_add_reason(json_t *json, enum sl_reason reason)
+json_t *
+api_reason_json(enum sl_reason reason)
 {
-	bool is_any = reason != SL_REASON_NONE;
+	return reason != SL_REASON_NONE ? json_string(sl_reason_name(reason)) : json_null();
+}
 
-	json_object_set_new(
-		json, "reason", is_any ? json_string(sl_reason_name(reason)) : json_null());
-	json_object_set_new(
-		json, "meaning", is_any ? json_string(sl_reason_meaning(reason)) : json_null());
-	json_object_set_new(json, "reason_kind",
-		is_any ? json_string(kind_names[sl_reason_kind(reason)]) : json_null());
+json_t *
+api_meaning_json(enum sl_reason reason)
+{
+	return reason != SL_REASON_NONE ? json_string(sl_reason_meaning(reason)) : json_null();
+}
+
+json_t *
+api_reason_kind_json(enum sl_reason reason)
+{
+	return reason != SL_REASON_NONE ? json_string(kind_names[sl_reason_kind(reason)])
+					: json_null();
+}
+
+void
+api_add_reason(json_t **json, enum sl_reason reason)
+{
+	api_set(json, "reason", api_reason_json(reason));
+	api_set(json, "meaning", api_meaning_json(reason));
+	api_set(json, "reason_kind", api_reason_kind_json(reason));
 }

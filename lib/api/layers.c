@@ -48,7 +48,7 @@ fields_json(const struct sl_layer *layer)
 		json = json_pack("{s:s, s:s, s:i}", "field", sl_field_name(f->field), "type",
 			sl_type_name(f->type), "id", (int)i);
 		if (sl_flag_name(f->field, 0, &bit) != NULL)
-			json_object_set_new(json, "flags", flags_json(f->field));
+			api_set(&json, "flags", flags_json(f->field));
 		api_append(&fields, json);
 	}
 	return fields;
@@ -68,7 +68,7 @@ program_json(const struct sl_layer_program *program)
 	n = sl_program_facts(program, facts, FACTS_MAX);
 	for (uint32_t i = 0; i < n; i++)
 		if (json_object_get(json, facts[i].name) == NULL)
-			json_object_set_new(json, facts[i].name, json_string(facts[i].text));
+			api_set(&json, facts[i].name, json_string(facts[i].text));
 	return json;
 }
 
@@ -87,18 +87,18 @@ layer_json(const struct sl_layer *layer, const struct sl_view *view, const struc
 
 	if (json == NULL)
 		return NULL;
-	json_object_set_new(json, "discard_twin",
+	api_set(&json, "discard_twin",
 		layer->twin != NULL ? json_string(layer->twin->name) : json_null());
-	json_object_set_new(json, "statistics",
+	api_set(&json, "statistics",
 		json_pack("{s:I, s:I, s:I, s:I, s:I}", "permit", (json_int_t)counter->permit,
 			"block", (json_int_t)counter->block, "veto", (json_int_t)counter->veto,
 			"absorb", (json_int_t)counter->absorb, "ignored_override",
 			(json_int_t)counter->ignored_override));
-	json_object_set_new(json, "fields", fields_json(layer));
+	api_set(&json, "fields", fields_json(layer));
 	if (layer->status == SL_LAYER_WORKING)
-		json_object_set_new(json, "default_sublayer", json_string("universal"));
+		api_set(&json, "default_sublayer", json_string("universal"));
 	if (whole)
-		json_object_set_new(json, "program", program_json(program));
+		api_set(&json, "program", program_json(program));
 	return json;
 }
 

@@ -105,8 +105,7 @@ object_json(struct api_request *request, const struct sl_object *object, bool wi
 	json_t *json = sl_document_write_object(object, true);
 
 	if (json != NULL && with_stats && object->type == SL_OBJECT_FILTER)
-		json_object_set_new(
-			json, "stats", api_filter_stats_json(request->control, object->key));
+		api_set(&json, "stats", api_filter_stats_json(request->control, object->key));
 	return json;
 }
 
@@ -236,10 +235,10 @@ put_object(
 	snprintf(key, sizeof(key), "%s", edit.object->key);
 	if (api_commit(request, sl_control_edit_put, &edit, true, &is_dry_run, reply) &&
 		!is_dry_run) {
-		reply_object(request, key, edit.was_new ? 201 : 200, reply);
 		if (edit.was_new)
 			snprintf(reply->location, sizeof(reply->location), "/v1/%s/%s",
 				sl_object_type_plural(type), key);
+		reply_object(request, key, edit.was_new ? 201 : 200, reply);
 	}
 	sl_object_put(edit.object);
 	sl_problems_fini(&problems);
@@ -259,7 +258,6 @@ api_objects_put(struct api_request *request, struct api_reply *reply)
 {
 	const json_t *json = api_request_json(request, reply);
 	const json_t *key;
-	json_t *copy;
 
 	if (json == NULL)
 		return;
@@ -270,17 +268,12 @@ api_objects_put(struct api_request *request, struct api_reply *reply)
 			json_string_value(key), request->key);
 		return;
 	}
-	copy = json_copy(request->json);
-	if (json_is_object(copy) && (key == NULL || json_is_null(key)) &&
-		json_object_set_new(copy, "key", json_string(request->key)) != 0) {
-		json_decref(copy);
-		copy = NULL;
-	}
-	if (copy == NULL)
+	/* No copy: one that memory cut short would be another object, perhaps one with fewer conditions. */
+	if (json_is_object(json) && (key == NULL || json_is_null(key)) &&
+		json_object_set_new(request->json, "key", json_string(request->key)) != 0)
 		api_reply_problem(reply, SL_ERR_NO_MEMORY, "not enough memory for the body");
 	else
-		put_object(request, copy, false, reply);
-	json_decref(copy);
+		put_object(request, json, false, reply);
 }
 
 struct referrers {

@@ -20,7 +20,7 @@ plugin_json(const struct sl_plugin_info *info)
 	json_t *json;
 
 	for (uint32_t i = 0; i < info->n_counters; i++)
-		json_object_set_new(counters, info->counter_names[i],
+		api_set(&counters, info->counter_names[i],
 			json_integer((json_int_t)info->counters[i]));
 	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:{s:I, s:I, s:I, s:I}, s:o}", "key",
 		info->name, "state", state_names[info->state], "path", info->path, "version",
@@ -29,7 +29,7 @@ plugin_json(const struct sl_plugin_info *info)
 		(json_int_t)info->permits, "blocks", (json_int_t)info->blocks, "continues",
 		(json_int_t)info->continues, "counters", counters);
 	if (json != NULL && info->fault[0] != '\0')
-		json_object_set_new(json, "fault", json_string(info->fault));
+		api_set(&json, "fault", json_string(info->fault));
 	return json;
 }
 
@@ -91,8 +91,8 @@ api_plugins_post(struct api_request *request, struct api_reply *reply)
 		api_reply_error(reply, &err);
 		return;
 	}
-	reply_plugin(request, name, 201, reply);
 	snprintf(reply->location, sizeof(reply->location), "/v1/plugins/%s", name);
+	reply_plugin(request, name, 201, reply);
 }
 
 void

@@ -30,7 +30,7 @@ reasons_json(const uint64_t counts[SL_REASON_COUNT])
 
 	for (int i = 1; i < SL_REASON_COUNT; i++)
 		if (counts[i] > 0)
-			json_object_set_new(json, sl_reason_name((enum sl_reason)i),
+			api_set(&json, sl_reason_name((enum sl_reason)i),
 				json_integer((json_int_t)counts[i]));
 	return json;
 }
@@ -47,7 +47,7 @@ layers_json(const struct sl_counters *sum)
 		const struct sl_layer_counter *c = &sum->layers[layers[i]->id];
 
 		if (c->permit + c->block + c->absorb > 0)
-			json_object_set_new(json, layers[i]->name,
+			api_set(&json, layers[i]->name,
 				json_pack("{s:I, s:I, s:I, s:I, s:I}", "permit",
 					(json_int_t)c->permit, "block", (json_int_t)c->block,
 					"veto", (json_int_t)c->veto, "absorb",
@@ -95,7 +95,7 @@ links_stats_json(const struct sl_plane *plane, const struct sl_counters *sum)
 		struct sl_link_info info;
 
 		plane->ops->link_info(plane->ctx, i, &info);
-		json_object_set_new(json, info.name,
+		api_set(&json, info.name,
 			json_pack("{s:o, s:o}", "inbound",
 				link_counter_json(&sum->links[i][SLUICE_DIRECTION_INBOUND]),
 				"outbound",
@@ -147,8 +147,8 @@ port_json(const struct sl_plane *plane, uint32_t i, struct sl_port_info *info)
 	if (json == NULL)
 		return NULL;
 	if (info->fault[0] != '\0')
-		json_object_set_new(json, "fault", json_string(info->fault));
-	json_object_set_new(json, "statistics",
+		api_set(&json, "fault", json_string(info->fault));
+	api_set(&json, "statistics",
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rx_packets",
 			(json_int_t)info->rx_packets, "rx_bytes", (json_int_t)info->rx_bytes,
 			"rx_missed", (json_int_t)info->rx_missed, "rx_errors",

@@ -204,6 +204,13 @@ test_no_memory(void **state)
 	assert_null(list);
 	api_append(&list, json_integer(3));
 	assert_null(list);
+	list = json_object();
+	json_set_alloc_funcs(no_malloc, free);
+	api_set(&list, "a", json_true());
+	json_set_alloc_funcs(malloc, free);
+	assert_null(list);
+	api_add_reason(&list, SL_REASON_FILTER);
+	assert_null(list);
 }
 
 /* --- Pieces. --- */
@@ -236,11 +243,11 @@ test_reason(void **state)
 	json_t *json = json_object();
 
 	(void)state;
-	api_add_reason(json, SL_REASON_NONE);
+	api_add_reason(&json, SL_REASON_NONE);
 	assert_true(json_is_null(json_object_get(json, "reason")));
 	assert_true(json_is_null(json_object_get(json, "meaning")));
 	assert_true(json_is_null(json_object_get(json, "reason_kind")));
-	api_add_reason(json, SL_REASON_IP4_TRUNCATED);
+	api_add_reason(&json, SL_REASON_IP4_TRUNCATED);
 	assert_string_equal(json_string_value(json_object_get(json, "reason")), "ip4_truncated");
 	assert_string_equal(
 		json_string_value(json_object_get(json, "meaning")), "shorter than an IPv4 header");
