@@ -102,8 +102,10 @@ static void
 load_keys(const struct sl_program *program, const struct sl_meta *const metas[], uint32_t n,
 	struct trip *trips)
 {
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		trips[i].key.present = 0;
+		trips[i].key.words[0] = 0; /* blocks may look at it even if there are no parts */
+	}
 	for (uint32_t bit = 0; bit < program->n_parts; bit++) {
 		const struct sl_key_part *part = &program->parts[bit];
 
@@ -166,7 +168,10 @@ match_block(const struct sl_block *block, const struct sl_key *key)
 		hits = sl_hits_equal(hits, key->present, at);
 		at += 2 * SL_LANES;
 	}
-	for (uint32_t i = 0; i < block->n_words; i++, at += 2 * SL_LANES)
+	/* Nearly all blocks have as many words, and a loop of that length needs no guess. */
+	for (uint32_t i = 0; i < SL_BLOCK_WORDS_MIN; i++, at += 2 * SL_LANES)
+		hits = sl_hits_within(hits, key->words[block->words[i]], at);
+	for (uint32_t i = SL_BLOCK_WORDS_MIN; i < block->n_words; i++, at += 2 * SL_LANES)
 		hits = sl_hits_within(hits, key->words[block->words[i]], at);
 	return sl_hits_bits(hits) & block->lanes;
 }

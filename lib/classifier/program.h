@@ -31,12 +31,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_KEY_PARTS_MAX 32 /* fields of a layer that its filters use */
-#define SL_KEY_WORDS_MAX 40
-#define SL_LANES         8  /* boxes of a block */
-#define SL_BLOCK_WORDS   12 /* words of a block */
-#define SL_NODE_CUTS     12 /* thresholds of a node */
-#define SL_VISITS_MAX    16 /* leaves one packet may visit */
+#define SL_KEY_PARTS_MAX   32 /* fields of a layer that its filters use */
+#define SL_KEY_WORDS_MAX   40
+#define SL_LANES           8  /* boxes of a block */
+#define SL_BLOCK_WORDS     12 /* words of a block */
+#define SL_BLOCK_WORDS_MIN 4  /* shorter ones are filled up with words that hold anything */
+#define SL_NODE_CUTS       12 /* thresholds of a node */
+#define SL_VISITS_MAX      16 /* leaves one packet may visit */
 
 _Static_assert(SLUICE_FIELD_COUNT > SL_KEY_PARTS_MAX, "more fields exist than one layer may use");
 

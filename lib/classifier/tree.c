@@ -190,7 +190,8 @@ add_block(struct builder *b, const uint32_t *list, uint32_t n, bool is_last)
 	struct sl_tree *tree = b->tree;
 	const size_t lanes_size = SL_BLOCK_STRIDE;
 	uint8_t words[SL_KEY_WORDS_MAX];
-	const uint32_t n_words = SL_MIN(open_words(b, list, n, words), (uint32_t)SL_BLOCK_WORDS);
+	const uint32_t n_open = SL_MIN(open_words(b, list, n, words), (uint32_t)SL_BLOCK_WORDS);
+	const uint32_t n_words = SL_MAX(n_open, (uint32_t)SL_BLOCK_WORDS_MIN);
 	const bool has_presence = needs_presence(b, list, n);
 	const size_t size = sizeof(struct sl_block) + (n_words + has_presence) * lanes_size;
 	struct sl_block block = {.n_words = (uint8_t)n_words, .lanes = (uint8_t)((1u << n) - 1)};
@@ -201,7 +202,7 @@ add_block(struct builder *b, const uint32_t *list, uint32_t n, bool is_last)
 		return no_memory(b);
 	tree->blocks = blocks;
 	block.flags = (is_last ? SL_BLOCK_LAST : 0) | (has_presence ? SL_BLOCK_PRESENCE : 0);
-	memcpy(block.words, words, n_words);
+	memcpy(block.words, words, n_open);
 	block.ranks[SL_LANES] = SL_RANK_NONE;
 	for (uint32_t i = 0; i < SL_LANES; i++) {
 		block.ranks[i] = i < n ? b->boxes->list[list[i]].rank : SL_RANK_NONE;
@@ -216,8 +217,11 @@ add_block(struct builder *b, const uint32_t *list, uint32_t n, bool is_last)
 		write_presence(b, list, n, (uint32_t *)(void *)at);
 		at += lanes_size;
 	}
-	for (uint32_t i = 0; i < n_words; i++, at += lanes_size)
+	for (uint32_t i = 0; i < n_open; i++, at += lanes_size)
 		write_word(b, list, n, words[i], (uint32_t *)(void *)at);
+	/* From 0 on, and as far as numbers go. */
+	for (uint32_t i = n_open; i < n_words; i++, at += lanes_size)
+		memset(at + lanes_size / 2, 0xff, lanes_size / 2);
 	tree->n_block_bytes += size;
 	return 0;
 }
