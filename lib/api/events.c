@@ -26,6 +26,15 @@ address_json(uint8_t ip_version, const uint8_t address[16])
 	return json_string(sl_addr_format_v6(address, text));
 }
 
+/* Unlike elsewhere, "none" is a reason: that of packets that were let through. */
+static void
+add_reason(json_t **json, enum sl_reason reason)
+{
+	api_set(json, "reason", json_string(sl_reason_name(reason)));
+	api_set(json, "meaning", json_string(sl_reason_meaning(reason)));
+	api_set(json, "reason_kind", api_reason_kind_json(reason));
+}
+
 static json_t *
 decisions_json(const struct sl_event_entry *entry)
 {
@@ -120,7 +129,7 @@ event_json(const struct sl_plane *plane, const struct sl_event_entry *entry)
 		"filter", text_or_null(entry->filter), "revision", api_u64_json(event->revision),
 		"veto", event->is_veto != 0, "monitor", event->is_monitor != 0, "decisions",
 		decisions_json(entry));
-	api_add_reason(&json, (enum sl_reason)event->reason);
+	add_reason(&json, (enum sl_reason)event->reason);
 	add_frame(&json, event);
 	add_packet(&json, event);
 	return json;

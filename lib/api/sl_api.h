@@ -26,7 +26,7 @@ struct sl_api_config {
 	size_t request_memory_max; /* bytes of JSON one request may cost; 0: 512 MiB */
 	size_t held_max;           /* bytes of all bodies and answers in transit; 0: 512 MiB */
 	uint32_t connections_max;  /* 0: 4,096; never more than half of the files we may open */
-	uint32_t timeout_s;        /* 0: 10; idle time and time for a header or body to arrive */
+	uint32_t timeout_s; /* 0: 10; for a request to arrive, an answer to be read, or silence */
 };
 
 struct sl_api; /* opaque */
