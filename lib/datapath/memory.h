@@ -5,7 +5,7 @@
 /*
  * Memory: whether the machine has it, and the pools of packet buffers.
  *
- * A buffer holds SL_PACKET_WINDOW bytes, so that all headers of a packet lie in its first buffer; longer
+ * A buffer holds SL_PACKET_WINDOW bytes, which take the headers of nearly every packet; longer
  * packets take several buffers.  Each link has a pool of its own: a link that is stuck cannot take
  * the buffers of another.
  *

@@ -71,7 +71,7 @@ struct worker {
 	struct sl_frame frames[SL_PIPELINE_BURST_MAX];
 	struct sl_outcome outcomes[SL_PIPELINE_BURST_MAX];
 	uint8_t windows[SL_PIPELINE_BURST_MAX]
-		       [SL_PACKET_WINDOW]; /* of packets in several buffers */
+		       [SL_PACKET_HEADERS_MAX]; /* of packets in several buffers */
 } SL_CACHE_ALIGNED;
 
 /* `paths` are those of all links: path 2i is outbound of link i, 2i + 1 inbound. 0 or -ENOMEM. */

@@ -46,8 +46,8 @@ describe_burst(struct worker *worker, uint16_t n)
 		frame->length = mbuf->pkt_len;
 		frame->owner = mbuf;
 		bytes += mbuf->pkt_len;
-		if (unlikely(mbuf->data_len < RTE_MIN(mbuf->pkt_len, SL_PACKET_WINDOW))) {
-			frame->contiguous = RTE_MIN(mbuf->pkt_len, SL_PACKET_WINDOW);
+		if (unlikely(mbuf->data_len < RTE_MIN(mbuf->pkt_len, SL_PACKET_HEADERS_MAX))) {
+			frame->contiguous = RTE_MIN(mbuf->pkt_len, SL_PACKET_HEADERS_MAX);
 			frame->bytes =
 				rte_pktmbuf_read(mbuf, 0, frame->contiguous, worker->windows[i]);
 		}
