@@ -10,6 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* A daemon that is stopped or stuck says nothing at all; the largest policy takes a second. */
+#define ANSWER_TIMEOUT_S 60L
+
 #define PAGE 1000 /* objects asked for at a time */
 
 /* --- What went wrong. --- */
@@ -118,6 +121,7 @@ connect_once(struct ctl *ctl)
 	curl_easy_setopt(ctl->curl, CURLOPT_UNIX_SOCKET_PATH, ctl->socket);
 	curl_easy_setopt(ctl->curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(ctl->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(ctl->curl, CURLOPT_TIMEOUT, ANSWER_TIMEOUT_S);
 	curl_easy_setopt(ctl->curl, CURLOPT_WRITEFUNCTION, receive);
 	curl_easy_setopt(ctl->curl, CURLOPT_USERAGENT, "sluicectl/" SLUICE_VERSION);
 	return true;
