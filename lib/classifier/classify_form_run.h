@@ -271,6 +271,17 @@ target_of(const struct sl_program *program, uint64_t link)
 	return program->lines + (size_t)((uint32_t)link & ~SL_REF_LEAF) * SL_REF_UNIT;
 }
 
+/* A node and its links, or the head of a leaf and its first words. */
+static SL_ALWAYS_INLINE void
+prefetch_target(const struct sl_program *program, uint64_t link)
+{
+	const uint8_t *target = target_of(program, link);
+
+	__builtin_prefetch(target);
+	__builtin_prefetch(target + SL_CACHE_LINE);
+	__builtin_prefetch(target + (size_t)2 * SL_CACHE_LINE);
+}
+
 /* Puts a packet where it goes next, or nowhere when its link can make no difference. */
 static SL_ALWAYS_INLINE void
 enlist(struct trip *trip, struct group *at_nodes, struct group *at_leaves)
@@ -291,17 +302,18 @@ step(const struct sl_program *program, struct trip *trip)
 {
 	const struct sl_node *node =
 		(const void *)(program->lines + (size_t)(uint32_t)trip->at * SL_REF_UNIT);
+	const struct sl_link *links = (const void *)(node + 1);
 	const uint32_t value = trip->key.words[node->word] ^ 0x80000000u;
 	const uint32_t part = sl_count_below(node, (int32_t)value);
 	const uint32_t is_present = trip->key.present >> node->bit & 1;
-	const uint64_t child = link_of(&program->links[node->links + ((part + 1) & -is_present)]);
+	const uint64_t child = link_of(&links[(part + 1) & -is_present]);
 	const uint64_t rest = link_of(&node->rest);
 	const uint64_t worse = SL_MAX(child, rest);
 
 	trip->at = SL_MIN(child, rest);
 	trip->later[trip->n_later] = worse;
 	trip->n_later += (uint32_t)(worse >> 32) < trip->best;
-	__builtin_prefetch(target_of(program, trip->at));
+	prefetch_target(program, trip->at);
 }
 
 /* All packets at nodes down to leaves. */
@@ -330,9 +342,8 @@ scan(const struct sl_layer_program *layer, struct group *at_leaves, bool is_sing
 	for (uint32_t i = 0; i < at_leaves->n; i++) {
 		const uint8_t *leaf = target_of(program, at_leaves->list[i]->at);
 
-		__builtin_prefetch(leaf + SL_CACHE_LINE);
-		__builtin_prefetch(leaf + (size_t)2 * SL_CACHE_LINE);
 		__builtin_prefetch(leaf + (size_t)3 * SL_CACHE_LINE);
+		__builtin_prefetch(leaf + (size_t)4 * SL_CACHE_LINE);
 	}
 	for (uint32_t i = 0; i < at_leaves->n; i++) {
 		struct trip *trip = at_leaves->list[i];
@@ -355,7 +366,7 @@ resume(const struct sl_program *program, struct trip *trip)
 
 		if ((uint32_t)(link >> 32) < trip->best) {
 			trip->at = link;
-			__builtin_prefetch(target_of(program, link));
+			prefetch_target(program, link);
 			return true;
 		}
 	}

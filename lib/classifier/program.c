@@ -138,25 +138,86 @@ describe(struct sl_program *program, const struct maker *m)
 	program->visits_max = m->tree.visits_max;
 }
 
-/* Leaves of a tree are counted from its first block, those of a program from its first node. */
-static void
-number_leaf(struct sl_link *link, uint32_t first)
+/* Links of a node: up to the first one of the next node. */
+static uint32_t
+count_links(const struct sl_tree *tree, uint32_t node)
 {
-	if ((link->ref & SL_REF_LEAF) != 0 && link->best != SL_RANK_NONE)
-		link->ref += first;
+	const uint32_t end = node + 1 < tree->n_nodes ? tree->nodes[node + 1].links : tree->n_links;
+
+	return end - tree->nodes[node].links;
+}
+
+/* Lines of a node: its own and those of its links. */
+static uint32_t
+count_lines(const struct sl_tree *tree, uint32_t node)
+{
+	const size_t size = count_links(tree, node) * sizeof(struct sl_link);
+
+	return 1 + (uint32_t)((size + SL_REF_UNIT - 1) / SL_REF_UNIT);
+}
+
+/* The tree as a program has it: nodes, each followed by its links, then blocks. */
+struct lines {
+	uint8_t *nodes;
+	uint32_t *line_of; /* by node; behind the last one the line of the first block */
+	size_t size;       /* bytes of all nodes */
+};
+
+static struct sl_link
+number_link(struct sl_link link, const struct lines *lines, uint32_t n_nodes)
+{
+	if (link.best == SL_RANK_NONE)
+		return link;
+	if (link.ref & SL_REF_LEAF)
+		link.ref += lines->line_of[n_nodes];
+	else
+		link.ref = lines->line_of[link.ref];
+	return link;
 }
 
 static void
-number_leaves(struct sl_tree *tree)
+write_node(const struct sl_tree *tree, uint32_t i, const struct lines *lines)
 {
-	/* A piece is never empty. */
-	const uint32_t first = SL_MAX(tree->n_nodes, 1u);
+	struct sl_node *node = (void *)(lines->nodes + (size_t)lines->line_of[i] * SL_REF_UNIT);
+	struct sl_link *links = (void *)(node + 1);
+	const uint32_t first = tree->nodes[i].links;
+	const uint32_t n = count_links(tree, i);
 
-	number_leaf(&tree->root, first);
-	for (uint32_t i = 0; i < tree->n_links; i++)
-		number_leaf(&tree->links[i], first);
+	*node = tree->nodes[i];
+	node->rest = number_link(node->rest, lines, tree->n_nodes);
+	for (uint32_t k = 0; k < n; k++)
+		links[k] = number_link(tree->links[first + k], lines, tree->n_nodes);
+}
+
+/* 0 or -ENOMEM; fini in either case. */
+static int
+lines_init(struct lines *lines, const struct sl_tree *tree)
+{
+	uint32_t line = 0;
+
+	lines->line_of = calloc(tree->n_nodes + (size_t)1, sizeof(*lines->line_of));
+	if (lines->line_of == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < tree->n_nodes; i++) {
+		lines->line_of[i] = line;
+		line += count_lines(tree, i);
+	}
+	lines->size = (size_t)line * SL_REF_UNIT;
+	/* A piece is never empty. */
+	lines->line_of[tree->n_nodes] = SL_MAX(line, 1u);
+	lines->nodes = calloc(SL_MAX(line, 1u), SL_REF_UNIT);
+	if (lines->nodes == NULL)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < tree->n_nodes; i++)
-		number_leaf(&tree->nodes[i].rest, first);
+		write_node(tree, i, lines);
+	return 0;
+}
+
+static void
+lines_fini(struct lines *lines)
+{
+	free(lines->nodes);
+	free(lines->line_of);
 }
 
 static int
@@ -166,11 +227,12 @@ freeze(struct maker *m, const struct sl_program **out)
 	const struct sl_tests *tests = &m->tests;
 	struct sl_program program = {.found_max = 0};
 	const void *blocks = NULL;
+	struct lines lines = {.size = 0};
+	const int rc = lines_init(&lines, tree);
 	const struct piece pieces[] = {
-		{tree->nodes, tree->n_nodes * sizeof(*tree->nodes), (const void **)&program.lines},
-		/* Behind the nodes: see number_leaves. */
+		{lines.nodes, lines.size, (const void **)&program.lines},
+		/* Behind the nodes: see number_link. */
 		{tree->blocks, tree->n_block_bytes, (const void **)&blocks},
-		{tree->links, tree->n_links * sizeof(*tree->links), (const void **)&program.links},
 		{tests->at, (tests->n_filters + (size_t)1) * sizeof(*tests->at),
 			(const void **)&program.tests_at},
 		{tests->list, tests->n * sizeof(*tests->list), (const void **)&program.tests},
@@ -181,9 +243,13 @@ freeze(struct maker *m, const struct sl_program **out)
 		{tests->texts.data, tests->texts.len, (const void **)&program.texts},
 	};
 
-	number_leaves(&m->tree);
 	describe(&program, m);
-	*out = lay_out(&program, pieces, SL_ARRAY_LEN(pieces));
+	*out = NULL;
+	if (rc == 0) {
+		program.root = number_link(program.root, &lines, tree->n_nodes);
+		*out = lay_out(&program, pieces, SL_ARRAY_LEN(pieces));
+	}
+	lines_fini(&lines);
 	return *out == NULL ? no_memory(m) : 0;
 }
 

@@ -168,8 +168,7 @@ struct sl_table {
 
 struct sl_program {
 	/* --- What every packet needs. --- */
-	const uint8_t *lines; /* nodes, then blocks */
-	const struct sl_link *links;
+	const uint8_t *lines;     /* nodes and their links, then blocks */
 	const uint32_t *tests_at; /* by rank: first test; the next rank's is its end */
 	const struct sl_test *tests;
 	const struct sl_table *tables;
