@@ -23,7 +23,7 @@
 #include "classifier/lanes_run.h"
 
 #define SL_CLASSIFY_FORM sl_classify_avx512
-#include "classifier/classify_form_run.h"
+#include "classifier/classify_form_run.inc"
 
 #ifdef __clang__
 #pragma clang attribute pop

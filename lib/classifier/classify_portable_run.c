@@ -9,4 +9,4 @@
 #include "classifier/lanes_run.h"
 
 #define SL_CLASSIFY_FORM sl_classify_portable
-#include "classifier/classify_form_run.h"
+#include "classifier/classify_form_run.inc"

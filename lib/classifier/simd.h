@@ -2,7 +2,7 @@
 #ifndef SL_CLASSIFIER_SIMD_H
 #define SL_CLASSIFIER_SIMD_H
 
-/* The forms of the packet-time code, one for each instruction set; see classify_form_run.h. */
+/* The forms of the packet-time code, one for each instruction set; see classify_form_run.inc. */
 
 #include "classifier/sl_classify.h"
 
