@@ -4,6 +4,7 @@
 #include "base/sl_compiler.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,32 @@ bench_write_json(const char *path, const json_t *json)
 	return 1;
 }
 
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+/* EAL, here and in testpmd, leaves files in a folder; it gets one that goes away with the run. */
+static int
+run_in_folder(int (*run)(int argc, char **argv), int argc, char **argv)
+{
+	char folder[] = "/tmp/sluice-bench-XXXXXX";
+	int rc;
+
+	if (mkdtemp(folder) == NULL || setenv("RUNTIME_DIRECTORY", folder, 1) != 0) {
+		fprintf(stderr, "sluice-bench: cannot make a folder in /tmp: %s\n",
+			strerror(errno));
+		return 1;
+	}
+	rc = run(argc, argv);
+	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return rc;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -82,7 +109,7 @@ main(int argc, char **argv)
 	}
 	for (size_t i = 0; argc > 1 && i < SL_ARRAY_LEN(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return run_in_folder(commands[i].run, argc - 1, argv + 1);
 	fputs(usage, stderr);
 	return 2;
 }
