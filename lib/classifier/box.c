@@ -54,14 +54,16 @@ plan_slot(struct sl_key_plan *plan, enum sl_slot slot)
 }
 
 void
-sl_key_plan_make(struct sl_key_plan *plan, const struct sl_layer_program *layer)
+sl_key_plan_make(struct sl_key_plan *plan, const struct sl_program_source *source)
 {
+	const struct sl_layer_program *layer = source->layer;
 	uint64_t used = 0;
 
 	memset(plan, 0, sizeof(*plan));
 	memset(plan->part_of_slot, SL_KEY_PARTS_MAX, sizeof(plan->part_of_slot));
-	for (uint32_t rank = 0; rank < layer->n_filters; rank++) {
-		const struct sl_filter *filter = layer->filters[rank].object;
+	for (uint32_t place = 0; place < source->n; place++) {
+		const struct sl_filter *filter =
+			layer->filters[sl_source_filter(source, place)].object;
 
 		for (size_t i = 0; i < filter->n_conditions; i++) {
 			const enum sl_slot slot =

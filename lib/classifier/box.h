@@ -56,8 +56,8 @@ sl_box_highs(const struct sl_boxes *boxes, uint32_t i)
 	return sl_box_lows(boxes, i) + boxes->n_words;
 }
 
-/* Finds out which fields the layer's filters use. */
-void sl_key_plan_make(struct sl_key_plan *plan, const struct sl_layer_program *layer);
+/* Finds out which fields the filters use. */
+void sl_key_plan_make(struct sl_key_plan *plan, const struct sl_program_source *source);
 
 void sl_boxes_init(struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t n_filters);
 /*

@@ -20,7 +20,8 @@
 #define SL_LANES_AVX2
 #include "classifier/lanes_run.h"
 
-#define SL_CLASSIFY_FORM sl_classify_avx2
+#define SL_CLASSIFY_FORM    sl_classify_avx2
+#define SL_CLASSIFY_WITHOUT sl_classify_avx2_without
 #include "classifier/classify_form_run.inc"
 
 #ifdef __clang__

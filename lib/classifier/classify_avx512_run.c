@@ -22,7 +22,8 @@
 #define SL_LANES_AVX512
 #include "classifier/lanes_run.h"
 
-#define SL_CLASSIFY_FORM sl_classify_avx512
+#define SL_CLASSIFY_FORM    sl_classify_avx512
+#define SL_CLASSIFY_WITHOUT sl_classify_avx512_without
 #include "classifier/classify_form_run.inc"
 
 #ifdef __clang__

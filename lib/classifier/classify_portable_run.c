@@ -8,5 +8,6 @@
 
 #include "classifier/lanes_run.h"
 
-#define SL_CLASSIFY_FORM sl_classify_portable
+#define SL_CLASSIFY_FORM    sl_classify_portable
+#define SL_CLASSIFY_WITHOUT sl_classify_portable_without
 #include "classifier/classify_form_run.inc"

@@ -50,25 +50,56 @@ sl_simd_best(void)
 	return simd;
 }
 
-uint32_t
-sl_classify_run_as(enum sl_simd simd, const struct sl_layer_program *layer,
-	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out)
+static uint32_t
+run_as(enum sl_simd simd, const struct sl_program *program, const struct sl_meta *const metas[],
+	uint32_t n, struct sl_matches *out)
 {
 	switch (simd) {
 #ifdef __x86_64__
 	case SL_SIMD_AVX512:
-		return sl_classify_avx512(layer, metas, n, out);
+		return sl_classify_avx512(program, metas, n, out);
 	case SL_SIMD_AVX2:
-		return sl_classify_avx2(layer, metas, n, out);
+		return sl_classify_avx2(program, metas, n, out);
 #endif
 	default:
-		return sl_classify_portable(layer, metas, n, out);
+		return sl_classify_portable(program, metas, n, out);
 	}
+}
+
+uint32_t
+sl_program_run(const struct sl_program *program, const struct sl_meta *const metas[], uint32_t n,
+	struct sl_matches *out)
+{
+	return run_as(program->simd, program, metas, n, out);
+}
+
+uint32_t
+sl_program_run_without(const struct sl_program *program, const uint64_t *dead,
+	const struct sl_meta *meta, uint32_t *places, uint32_t n_max)
+{
+	switch (program->simd) {
+#ifdef __x86_64__
+	case SL_SIMD_AVX512:
+		return sl_classify_avx512_without(program, dead, meta, places, n_max);
+	case SL_SIMD_AVX2:
+		return sl_classify_avx2_without(program, dead, meta, places, n_max);
+#endif
+	default:
+		return sl_classify_portable_without(program, dead, meta, places, n_max);
+	}
+}
+
+/* Places of the layer's program are indices, as it is compiled from all of its filters. */
+uint32_t
+sl_classify_run_as(enum sl_simd simd, const struct sl_layer_program *layer,
+	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out)
+{
+	return run_as(simd, layer->program, metas, n, out);
 }
 
 uint32_t
 sl_classify_run(const struct sl_layer_program *layer, const struct sl_meta *const metas[],
 	uint32_t n, struct sl_matches *out)
 {
-	return sl_classify_run_as(layer->program->simd, layer, metas, n, out);
+	return sl_program_run(layer->program, metas, n, out);
 }

@@ -4,77 +4,74 @@
 /* Packet time: match lists from what the leaves gave. */
 
 static void
-sift(uint32_t *ranks, uint32_t root, uint32_t n)
+sift(uint32_t *places, uint32_t root, uint32_t n)
 {
 	for (uint32_t child = 2 * root + 1; child < n; child = 2 * root + 1) {
-		const uint32_t rank = ranks[root];
+		const uint32_t place = places[root];
 
-		if (child + 1 < n && ranks[child + 1] > ranks[child])
+		if (child + 1 < n && places[child + 1] > places[child])
 			child++;
-		if (ranks[child] <= rank)
+		if (places[child] <= place)
 			return;
-		ranks[root] = ranks[child];
-		ranks[child] = rank;
+		places[root] = places[child];
+		places[child] = place;
 		root = child;
 	}
 }
 
 static void
-sort_many(uint32_t *ranks, uint32_t n)
+sort_many(uint32_t *places, uint32_t n)
 {
 	for (uint32_t i = n / 2; i-- > 0;)
-		sift(ranks, i, n);
+		sift(places, i, n);
 	for (uint32_t i = n; i-- > 1;) {
-		const uint32_t rank = ranks[0];
+		const uint32_t place = places[0];
 
-		ranks[0] = ranks[i];
-		ranks[i] = rank;
-		sift(ranks, 0, i);
+		places[0] = places[i];
+		places[i] = place;
+		sift(places, 0, i);
 	}
 }
 
 /* Leaves deliver ascending runs, so that a short list is nearly in order. */
 static void
-sort_ranks(uint32_t *ranks, uint32_t n)
+sort_places(uint32_t *places, uint32_t n)
 {
 	if (n > SL_FINDS_SHORT) {
-		sort_many(ranks, n);
+		sort_many(places, n);
 		return;
 	}
 	for (uint32_t i = 1; i < n; i++) {
-		const uint32_t rank = ranks[i];
+		const uint32_t place = places[i];
 		uint32_t at = i;
 
-		for (; at > 0 && ranks[at - 1] > rank; at--)
-			ranks[at] = ranks[at - 1];
-		ranks[at] = rank;
+		for (; at > 0 && places[at - 1] > place; at--)
+			places[at] = places[at - 1];
+		places[at] = place;
 	}
 }
 
 /* Keeps of each sublayer what comes up to its first terminal match. Returns how many are left. */
 static uint32_t
-cut_sublayers(const struct sl_layer_program *layer, uint32_t *ranks, uint32_t n)
+cut_sublayers(const uint32_t *ends, uint32_t *places, uint32_t n)
 {
-	uint32_t next_rank = 0;
+	uint32_t next = 0;
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t rank = ranks[i];
-		const struct sl_filter_hot *hot = &layer->hot[rank];
+		const uint32_t place = places[i];
 
-		if (rank < next_rank)
+		if (place < next)
 			continue;
-		ranks[kept++] = rank;
-		if (hot->action <= SL_HOT_PERMIT)
-			next_rank = layer->sublayers[hot->sublayer].first +
-				layer->sublayers[hot->sublayer].n_filters;
+		places[kept++] = place;
+		next = ends[place];
 	}
 	return kept;
 }
 
 uint32_t
-sl_finds_settle(const struct sl_layer_program *layer, uint32_t *ranks, uint32_t n)
+sl_finds_settle(const struct sl_program *program, uint32_t *places, uint32_t n)
 {
-	sort_ranks(ranks, n);
-	return cut_sublayers(layer, ranks, n);
+	sort_places(places, n);
+	return cut_sublayers(program->ends, places, n);
 }

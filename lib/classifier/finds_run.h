@@ -4,7 +4,7 @@
 
 /* From what the leaves gave to a packet's match list. */
 
-#include "classifier/sl_snapshot.h"
+#include "classifier/program.h"
 
 #include <stdint.h>
 
@@ -13,15 +13,15 @@
 
 /* Where matches of one packet are put. `n` counts all, the first `n_max` are kept. */
 struct sl_finds {
-	uint32_t *ranks;
+	uint32_t *places;
 	uint32_t n;
 	uint32_t n_max;
 };
 
 /*
- * Sorts the ranks of one packet and keeps of each sublayer what comes up to its first terminal
+ * Sorts the places of one packet and keeps of each sublayer what comes up to its first terminal
  * match.  Returns how many are left.
  */
-uint32_t sl_finds_settle(const struct sl_layer_program *layer, uint32_t *ranks, uint32_t n);
+uint32_t sl_finds_settle(const struct sl_program *program, uint32_t *places, uint32_t n);
 
 #endif

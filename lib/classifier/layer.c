@@ -313,7 +313,8 @@ sl_layer_compile(
 	struct sl_layer_program *layer, const struct sl_compile_tick *tick, struct sl_error *err)
 {
 	const uint64_t begin_ns = sl_clock_monotonic_ns();
-	const int rc = sl_program_build(layer, tick, &layer->program, err);
+	const struct sl_program_source source = {.layer = layer, .n = layer->n_filters};
+	const int rc = sl_program_build(&source, tick, &layer->program, err);
 
 	if (rc != 0)
 		return rc;

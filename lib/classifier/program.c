@@ -11,7 +11,9 @@
 
 /* Everything between the filters of a layer and its program. */
 struct maker {
-	const struct sl_layer_program *layer;
+	const struct sl_program_source *source;
+	uint32_t *ends; /* by place, see struct sl_program */
+	uint32_t matches_max;
 	const struct sl_compile_tick *tick;
 	struct sl_error *err;
 	struct sl_key_plan plan;
@@ -25,16 +27,17 @@ static int
 no_memory(struct maker *m)
 {
 	return sl_error_set(m->err, SL_ERR_NO_MEMORY, NULL,
-		"out of memory while filters of %s are compiled", m->layer->layer->name);
+		"out of memory while filters of %s are compiled", m->source->layer->layer->name);
 }
 
 static int
 add_filter(struct maker *m, uint32_t rank)
 {
-	const struct sl_filter_run *run = &m->layer->filters[rank];
+	const struct sl_layer_program *layer = m->source->layer;
+	const struct sl_filter_run *run = &layer->filters[sl_source_filter(m->source, rank)];
 	bool is_tested;
 
-	if (sl_groups_build(&m->groups, m->layer->layer, run) != 0 ||
+	if (sl_groups_build(&m->groups, layer->layer, run) != 0 ||
 		sl_boxes_add(&m->boxes, &m->plan, rank, &m->groups, &is_tested) != 0)
 		return -ENOMEM;
 	return is_tested ? sl_tests_add(&m->tests, rank, run, &m->groups) : 0;
@@ -43,11 +46,11 @@ add_filter(struct maker *m, uint32_t rank)
 static int
 add_filters(struct maker *m)
 {
-	sl_key_plan_make(&m->plan, m->layer);
-	sl_boxes_init(&m->boxes, &m->plan, m->layer->n_filters);
-	if (sl_tests_init(&m->tests, m->layer->n_filters) != 0)
+	sl_key_plan_make(&m->plan, m->source);
+	sl_boxes_init(&m->boxes, &m->plan, m->source->n);
+	if (sl_tests_init(&m->tests, m->source->n) != 0)
 		return no_memory(m);
-	for (uint32_t rank = 0; rank < m->layer->n_filters; rank++) {
+	for (uint32_t rank = 0; rank < m->source->n; rank++) {
 		if (add_filter(m, rank) != 0)
 			return no_memory(m);
 	}
@@ -113,18 +116,28 @@ meta_lines(const struct sl_key_plan *plan)
 	return lines;
 }
 
+/* Every match ends the one sublayer there is. */
+static bool
+is_single(const struct maker *m)
+{
+	for (uint32_t place = 0; place < m->source->n; place++) {
+		if (m->ends[place] != m->source->n)
+			return false;
+	}
+	return true;
+}
+
 static void
 describe(struct sl_program *program, const struct maker *m)
 {
-	const struct sl_layer_program *layer = m->layer;
-
 	program->root = m->tree.root;
 	program->n_parts = m->plan.n_parts;
 	memcpy(program->parts, m->plan.parts, sizeof(program->parts));
 	program->meta_lines = meta_lines(&m->plan);
 	program->simd = sl_simd_best();
-	program->is_single = layer->n_sublayers == 1 && !layer->has_callouts;
-	program->found_max = SL_MAX(m->tree.visits_max, 1u) * layer->matches_max;
+	program->n = m->source->n;
+	program->is_single = is_single(m);
+	program->found_max = SL_MAX(m->tree.visits_max, 1u) * m->matches_max;
 	program->n_words = m->plan.n_words;
 	program->n_boxes = m->boxes.n;
 	program->n_placed = m->tree.n_placed;
@@ -233,6 +246,7 @@ freeze(struct maker *m, const struct sl_program **out)
 		{lines.nodes, lines.size, (const void **)&program.lines},
 		/* Behind the nodes: see number_link. */
 		{tree->blocks, tree->n_block_bytes, (const void **)&blocks},
+		{m->ends, m->source->n * sizeof(*m->ends), (const void **)&program.ends},
 		{tests->at, (tests->n_filters + (size_t)1) * sizeof(*tests->at),
 			(const void **)&program.tests_at},
 		{tests->list, tests->n * sizeof(*tests->list), (const void **)&program.tests},
@@ -253,22 +267,60 @@ freeze(struct maker *m, const struct sl_program **out)
 	return *out == NULL ? no_memory(m) : 0;
 }
 
+static const struct sl_filter_hot *
+hot_at(const struct maker *m, uint32_t place)
+{
+	return &m->source->layer->hot[sl_source_filter(m->source, place)];
+}
+
+/* Where match lists go on, and how long they can become. */
+static int
+find_ends(struct maker *m)
+{
+	const uint32_t n = m->source->n;
+	uint32_t end = n;
+	bool has_terminal = false;
+
+	m->ends = calloc(n + (size_t)1, sizeof(*m->ends));
+	if (m->ends == NULL)
+		return no_memory(m);
+	for (uint32_t place = n; place-- > 0;) {
+		const struct sl_filter_hot *hot = hot_at(m, place);
+
+		if (place + 1 < n && hot_at(m, place + 1)->sublayer != hot->sublayer) {
+			end = place + 1;
+			m->matches_max += has_terminal;
+			has_terminal = false;
+		}
+		if (hot->action <= SL_HOT_PERMIT) {
+			m->ends[place] = end;
+			has_terminal = true;
+		} else {
+			m->matches_max++;
+		}
+	}
+	m->matches_max += has_terminal;
+	return 0;
+}
+
 static int
 make(struct maker *m, const struct sl_program **out)
 {
 	/* A packet's finds of all its leaves must fit where its match list will be. */
-	const uint32_t visits_max =
-		SL_MIN((uint32_t)SL_VISITS_MAX, SL_MATCHES_MAX / SL_MAX(m->layer->matches_max, 1u));
-	int rc = add_filters(m);
+	uint32_t visits_max;
+	int rc = find_ends(m);
 
+	visits_max = SL_MIN((uint32_t)SL_VISITS_MAX, SL_MATCHES_MAX / SL_MAX(m->matches_max, 1u));
 	if (rc == 0)
-		rc = sl_tree_build(
-			&m->tree, &m->boxes, &m->plan, m->layer, visits_max, m->tick, m->err);
+		rc = add_filters(m);
+	if (rc == 0)
+		rc = sl_tree_build(&m->tree, &m->boxes, &m->plan, m->source->layer->layer->name,
+			visits_max, m->tick, m->err);
 	return rc == 0 ? freeze(m, out) : rc;
 }
 
 int
-sl_program_build(const struct sl_layer_program *layer, const struct sl_compile_tick *tick,
+sl_program_build(const struct sl_program_source *source, const struct sl_compile_tick *tick,
 	const struct sl_program **out, struct sl_error *err)
 {
 	struct maker *m = calloc(1, sizeof(*m));
@@ -276,7 +328,7 @@ sl_program_build(const struct sl_layer_program *layer, const struct sl_compile_t
 
 	if (m == NULL)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "out of memory");
-	m->layer = layer;
+	m->source = source;
 	m->tick = tick;
 	m->err = err;
 	rc = make(m, out);
@@ -284,6 +336,7 @@ sl_program_build(const struct sl_layer_program *layer, const struct sl_compile_t
 	sl_boxes_fini(&m->boxes);
 	sl_tests_fini(&m->tests);
 	sl_tree_fini(&m->tree);
+	free(m->ends);
 	free(m);
 	return rc;
 }

@@ -178,7 +178,13 @@ struct sl_program {
 	uint32_t n_parts;
 	uint32_t meta_lines; /* bit i: line i of a packet's metadata holds values of the key */
 	enum sl_simd simd;   /* the form of the code that classifies */
-	bool is_single;      /* one sublayer without callouts: the lowest rank is the answer */
+	bool is_single;      /* one sublayer without callouts: the lowest place is the answer */
+	/*
+	 * By place: where the match list goes on behind this match.  0: at the next match, as a callout may
+	 * continue; else the first place of the next sublayer, as this one ends here.
+	 */
+	const uint32_t *ends;
+	uint32_t n; /* places */
 	struct sl_key_part parts[SL_KEY_PARTS_MAX];
 	uint32_t found_max; /* ranks one packet may collect before they are sorted out */
 
@@ -211,17 +217,47 @@ int sl_compile_tick(
 	const struct sl_compile_tick *tick, size_t done, struct sl_error *err) SL_MUST_CHECK;
 
 /*
- * Compiles the filters of a layer, which must be complete but for its program.  0 and `*out`, freed
- * by sl_program_free; NO_MEMORY or BUSY.
+ * What a program is compiled from: filters of a layer, all or some, in arbitration order.  A program
+ * numbers them by their place in this order and knows nothing else of the layer.
  */
-int sl_program_build(const struct sl_layer_program *layer, const struct sl_compile_tick *tick,
+struct sl_program_source {
+	const struct sl_layer_program *layer;
+	const uint32_t
+		*filters;     /* by place: index in layer->filters; NULL: the place is the index */
+	uint32_t n;           /* 0 is allowed */
+	bool is_small_change; /* compile fast rather than well */
+};
+
+/* The index in layer->filters of the filter at a place. */
+static inline uint32_t
+sl_source_filter(const struct sl_program_source *source, uint32_t place)
+{
+	return source->filters == NULL ? place : source->filters[place];
+}
+
+/* 0 and `*out`, freed by sl_program_free and independent of the source; NO_MEMORY or BUSY. */
+int sl_program_build(const struct sl_program_source *source, const struct sl_compile_tick *tick,
 	const struct sl_program **out, struct sl_error *err) SL_MUST_CHECK;
 /* NULL is allowed. */
 void sl_program_free(const struct sl_program *program);
 
 /* --- Packet time. --- */
 
+/*
+ * Match lists of a batch, in places.  Like sl_classify_run: from the first packet on until `out` is
+ * full, returns how many were done.
+ */
+uint32_t sl_program_run(const struct sl_program *program, const struct sl_meta *const metas[],
+	uint32_t n, struct sl_matches *out);
+/*
+ * The match list of one packet as if filters were not there: bit p % 64 of dead[p / 64] is set for
+ * the filter at place p.  Stores places, ascending, and returns how many; `n_max` at least
+ * SL_MATCHES_MAX.  Slower than sl_program_run.
+ */
+uint32_t sl_program_run_without(const struct sl_program *program, const uint64_t *dead,
+	const struct sl_meta *meta, uint32_t *places, uint32_t n_max);
+
 /* True when the packet passes all tests of the filter. */
-bool sl_test_run(const struct sl_program *program, uint32_t rank, const struct sl_meta *meta);
+bool sl_test_run(const struct sl_program *program, uint32_t place, const struct sl_meta *meta);
 
 #endif

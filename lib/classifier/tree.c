@@ -20,7 +20,7 @@ struct builder {
 	struct sl_tree *tree;
 	const struct sl_boxes *boxes;
 	const struct sl_key_plan *plan;
-	const struct sl_layer_program *layer;
+	const char *layer_name;
 	const struct sl_compile_tick *tick;
 	struct sl_error *err;
 	uint32_t next_tick;
@@ -47,7 +47,7 @@ static int
 no_memory(struct builder *b)
 {
 	return sl_error_set(b->err, SL_ERR_NO_MEMORY, NULL,
-		"out of memory while filters of %s are compiled", b->layer->layer->name);
+		"out of memory while filters of %s are compiled", b->layer_name);
 }
 
 /* Makes room for `n` more elements of an array; returns the array, NULL when there is no memory. */
@@ -65,57 +65,6 @@ grow(void *array, size_t n, size_t *size, size_t used, size_t element)
 	if (bigger != NULL)
 		*size = wanted;
 	return bigger;
-}
-
-/* --- Regions. --- */
-
-static bool
-is_covered(const struct builder *b, uint32_t box)
-{
-	const uint32_t *lows = sl_box_lows(b->boxes, box);
-	const uint32_t *highs = sl_box_highs(b->boxes, box);
-
-	if (b->boxes->list[box].is_tested || (b->boxes->list[box].care & ~b->region.known) != 0)
-		return false;
-	for (uint32_t word = 0; word < b->plan->n_words; word++) {
-		if (lows[word] > b->region.lows[word] || highs[word] < b->region.highs[word])
-			return false;
-	}
-	return true;
-}
-
-/* The first rank behind the sublayer of `rank`. */
-static uint32_t
-sublayer_end(const struct sl_layer_program *layer, uint32_t rank)
-{
-	const struct sl_sublayer_run *sublayer = &layer->sublayers[layer->hot[rank].sublayer];
-
-	return sublayer->first + sublayer->n_filters;
-}
-
-static bool
-is_terminal(const struct sl_layer_program *layer, uint32_t rank)
-{
-	return layer->hot[rank].action <= SL_HOT_PERMIT;
-}
-
-/* Takes out boxes that no packet reaches: here an earlier filter always ends their sublayer. */
-static void
-drop_shadowed(const struct builder *b, struct work *work)
-{
-	uint32_t n = 0;
-	uint32_t next_rank = 0;
-
-	for (uint32_t i = 0; i < work->n; i++) {
-		const uint32_t rank = b->boxes->list[work->list[i]].rank;
-
-		if (rank < next_rank)
-			continue;
-		work->list[n++] = work->list[i];
-		if (is_terminal(b->layer, rank) && is_covered(b, work->list[i]))
-			next_rank = sublayer_end(b->layer, rank);
-	}
-	work->n = n;
 }
 
 /* --- Leaves. --- */
@@ -236,7 +185,7 @@ add_leaf(struct builder *b, const struct work *work, struct built *built)
 	/* Nodes and blocks share the numbers; there is a block to at least every other node. */
 	if (first + tree->n_nodes >= SL_REF_LEAF / 4)
 		return sl_error_set(b->err, SL_ERR_NO_MEMORY, NULL,
-			"the compiled filters of %s exceed 32 GiB", b->layer->layer->name);
+			"the compiled filters of %s exceed 32 GiB", b->layer_name);
 	while (done < work->n) {
 		const uint32_t n = block_boxes(b, work->list + done, work->n - done);
 		const int rc = add_block(b, work->list + done, n, done + n == work->n);
@@ -255,7 +204,7 @@ add_leaf(struct builder *b, const struct work *work, struct built *built)
 	if (tree->n_placed < b->next_tick)
 		return 0;
 	b->next_tick = tree->n_placed + TICK_BOXES;
-	return sl_compile_tick(b->tick, SL_MIN(tree->n_placed, b->layer->n_filters), b->err);
+	return sl_compile_tick(b->tick, tree->n_placed, b->err);
 }
 
 /* --- Nodes. --- */
@@ -546,7 +495,6 @@ build(struct builder *b, struct work *work, struct built *built)
 	struct shares shares = {.n_placed = 0};
 	int rc;
 
-	drop_shadowed(b, work);
 	if (work->n == 0) {
 		*built = (struct built){.link = {SL_REF_NONE, SL_RANK_NONE}, .depth = work->depth};
 		return 0;
@@ -577,13 +525,13 @@ open_region(struct sl_region *region, const struct sl_key_plan *plan)
 
 int
 sl_tree_build(struct sl_tree *tree, const struct sl_boxes *boxes, const struct sl_key_plan *plan,
-	const struct sl_layer_program *layer, uint32_t visits_max,
-	const struct sl_compile_tick *tick, struct sl_error *err)
+	const char *layer_name, uint32_t visits_max, const struct sl_compile_tick *tick,
+	struct sl_error *err)
 {
 	struct builder b = {.tree = tree,
 		.boxes = boxes,
 		.plan = plan,
-		.layer = layer,
+		.layer_name = layer_name,
 		.tick = tick,
 		.err = err,
 		.next_tick = TICK_BOXES};

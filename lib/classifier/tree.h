@@ -31,7 +31,7 @@ struct sl_tree {
  * in either case.
  */
 int sl_tree_build(struct sl_tree *tree, const struct sl_boxes *boxes,
-	const struct sl_key_plan *plan, const struct sl_layer_program *layer, uint32_t visits_max,
+	const struct sl_key_plan *plan, const char *layer_name, uint32_t visits_max,
 	const struct sl_compile_tick *tick, struct sl_error *err) SL_MUST_CHECK;
 void sl_tree_fini(struct sl_tree *tree);
 
