@@ -8,77 +8,6 @@
 /* Boxes one filter may become. */
 #define SPREAD_MAX 16
 
-/* --- The key. --- */
-
-static enum sl_key_kind
-key_kind(const struct sl_slot_info *info, uint8_t *n_words)
-{
-	if (info->kind == SL_SLOT_KIND_BLOB) {
-		*n_words = 0;
-		return SL_KEY_PRESENCE;
-	}
-	*n_words = (uint8_t)((info->size + 3) / 4);
-	if (info->kind == SL_SLOT_KIND_BYTES)
-		return info->size == 6 ? SL_KEY_BYTES6 : SL_KEY_BYTES16;
-	switch (info->size) {
-	case 1:
-		return SL_KEY_NUMBER8;
-	case 2:
-		return SL_KEY_NUMBER16;
-	case 4:
-		return SL_KEY_NUMBER32;
-	default:
-		return SL_KEY_NUMBER64;
-	}
-}
-
-/* A slot that finds no place stays outside the key; its filters are tested as a whole. */
-static void
-plan_slot(struct sl_key_plan *plan, enum sl_slot slot)
-{
-	const struct sl_slot_info *info = &sl_slot_info[slot];
-	struct sl_key_part *part = &plan->parts[plan->n_parts];
-	uint8_t n_words;
-	const enum sl_key_kind kind = key_kind(info, &n_words);
-
-	if (plan->n_parts == SL_KEY_PARTS_MAX || plan->n_words + n_words > SL_KEY_WORDS_MAX)
-		return;
-	*part = (struct sl_key_part){.offset = info->offset,
-		.slot = (uint8_t)slot,
-		.kind = (uint8_t)kind,
-		.word = (uint8_t)plan->n_words,
-		.n_words = n_words};
-	memset(plan->part_of_word + plan->n_words, (int)plan->n_parts, n_words);
-	plan->part_of_slot[slot] = (uint8_t)plan->n_parts++;
-	plan->n_words += n_words;
-}
-
-void
-sl_key_plan_make(struct sl_key_plan *plan, const struct sl_program_source *source)
-{
-	const struct sl_layer_program *layer = source->layer;
-	uint64_t used = 0;
-
-	memset(plan, 0, sizeof(*plan));
-	memset(plan->part_of_slot, SL_KEY_PARTS_MAX, sizeof(plan->part_of_slot));
-	for (uint32_t place = 0; place < source->n; place++) {
-		const struct sl_filter *filter =
-			layer->filters[sl_source_filter(source, place)].object;
-
-		for (size_t i = 0; i < filter->n_conditions; i++) {
-			const enum sl_slot slot =
-				sl_meta_slot(layer->layer, filter->conditions[i].field);
-
-			if (slot != SL_SLOT_NONE)
-				used |= (uint64_t)1 << slot;
-		}
-	}
-	for (uint32_t slot = 0; slot < SL_SLOT_COUNT; slot++) {
-		if (used >> slot & 1)
-			plan_slot(plan, (enum sl_slot)slot);
-	}
-}
-
 /* --- A filter's alternatives. --- */
 
 /* How a group's ranges become boxes. */
@@ -101,22 +30,27 @@ struct product {
 	uint32_t n;
 };
 
-/* How far word i of a part is from the end of the number. */
+/* How many bits of a part's number lie behind element i. */
 static unsigned int
-shift_of(const struct sl_key_part *part, uint32_t i)
+bits_behind(const struct sl_key_plan *plan, const struct sl_key_part *part, uint32_t i)
 {
-	return 32 * (part->n_words - 1 - i);
+	unsigned int bits = 0;
+
+	while (++i < part->n_elements)
+		bits += plan->elements[part->element + i].bits;
+	return bits;
 }
 
 /*
- * True when ranges over single words can say what the range says: below the first word in which its
- * ends differ, it begins with zeros and ends with ones.
+ * True when ranges over single elements can say what the range says: below the first element in
+ * which its ends differ, it begins with zeros and ends with ones.
  */
 static bool
-fits_words(const struct sl_key_part *part, const struct sl_range *range)
+fits_elements(const struct sl_key_plan *plan, const struct sl_key_part *part,
+	const struct sl_range *range)
 {
-	for (uint32_t i = 0; i + 1 < part->n_words; i++) {
-		const unsigned int shift = shift_of(part, i);
+	for (uint32_t i = 0; i + 1u < part->n_elements; i++) {
+		const unsigned int shift = bits_behind(plan, part, i);
 		const sl_wide below = ((sl_wide)1 << shift) - 1;
 
 		if (range->low >> shift != range->high >> shift)
@@ -148,7 +82,8 @@ first_form(const struct sl_key_plan *plan, const struct sl_group *group)
 		return FORM_HULL;
 	/* Boxes larger than their ranges could overlap, and a filter would match twice. */
 	for (size_t i = 0; i < present->n; i++) {
-		if (!fits_words(&plan->parts[plan->part_of_slot[group->slot]], &present->list[i]))
+		if (!fits_elements(
+			    plan, &plan->parts[plan->part_of_slot[group->slot]], &present->list[i]))
 			return FORM_HULL;
 	}
 	return FORM_SPREAD;
@@ -217,25 +152,28 @@ require(struct draft *draft, uint32_t bit, bool is_present)
 }
 
 static bool
-narrow_word(struct draft *draft, uint32_t word, uint32_t low, uint32_t high)
+narrow_element(struct draft *draft, uint32_t element, uint32_t low, uint32_t high)
 {
-	draft->lows[word] = SL_MAX(draft->lows[word], low);
-	draft->highs[word] = SL_MIN(draft->highs[word], high);
-	return draft->lows[word] <= draft->highs[word];
+	draft->lows[element] = SL_MAX(draft->lows[element], low);
+	draft->highs[element] = SL_MIN(draft->highs[element], high);
+	return draft->lows[element] <= draft->highs[element];
 }
 
-/* Narrows the words of a part to a range, down to the first in which its ends differ. */
+/* Narrows the elements of a part to a range, down to the first in which its ends differ. */
 static bool
-narrow(struct draft *draft, const struct sl_key_part *part, const struct sl_range *range)
+narrow(struct draft *draft, const struct sl_key_plan *plan, const struct sl_key_part *part,
+	const struct sl_range *range)
 {
-	if (!fits_words(part, range))
+	if (!fits_elements(plan, part, range))
 		draft->box->is_tested = true;
-	for (uint32_t i = 0; i < part->n_words; i++) {
-		const unsigned int shift = shift_of(part, i);
-		const uint32_t low = (uint32_t)(range->low >> shift);
-		const uint32_t high = (uint32_t)(range->high >> shift);
+	for (uint32_t i = 0; i < part->n_elements; i++) {
+		const uint32_t element = part->element + i;
+		const unsigned int shift = bits_behind(plan, part, i);
+		const uint32_t max = sl_element_max(&plan->elements[element]);
+		const uint32_t low = (uint32_t)(range->low >> shift) & max;
+		const uint32_t high = (uint32_t)(range->high >> shift) & max;
 
-		if (!narrow_word(draft, part->word + i, low, high))
+		if (!narrow_element(draft, element, low, high))
 			return false;
 		if (low != high)
 			return true;
@@ -263,10 +201,10 @@ apply(struct draft *draft, const struct sl_key_plan *plan, const struct factor *
 	if (!require(draft, bit, true))
 		return false;
 	if (factor->form == FORM_SPREAD)
-		return narrow(draft, part, &present->list[at]);
+		return narrow(draft, plan, part, &present->list[at]);
 	if (!group->is_exact || present->n > 1)
 		draft->box->is_tested = true;
-	return narrow(draft, part,
+	return narrow(draft, plan, part,
 		&(struct sl_range){present->list[0].low, present->list[present->n - 1].high});
 }
 
@@ -283,8 +221,8 @@ make_room(struct sl_boxes *boxes)
 	if (list == NULL)
 		return -ENOMEM;
 	boxes->list = list;
-	bounds =
-		reallocarray(boxes->bounds, size, 2 * SL_MAX(boxes->n_words, 1u) * sizeof(*bounds));
+	bounds = reallocarray(
+		boxes->bounds, size, 2 * SL_MAX(boxes->n_elements, 1u) * sizeof(*bounds));
 	if (bounds == NULL)
 		return -ENOMEM;
 	boxes->bounds = bounds;
@@ -293,14 +231,14 @@ make_room(struct sl_boxes *boxes)
 }
 
 static uint32_t
-n_narrowed(const struct sl_boxes *boxes, uint32_t i)
+n_narrowed(const struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t i)
 {
 	const uint32_t *lows = sl_box_lows(boxes, i);
 	const uint32_t *highs = sl_box_highs(boxes, i);
 	uint32_t n = 0;
 
-	for (uint32_t word = 0; word < boxes->n_words; word++)
-		n += lows[word] > 0 || highs[word] < UINT32_MAX;
+	for (uint32_t k = 0; k < boxes->n_elements; k++)
+		n += lows[k] > 0 || highs[k] < sl_element_max(&plan->elements[k]);
 	return n;
 }
 
@@ -315,17 +253,17 @@ add_box(struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t rank,
 	if (make_room(boxes) != 0)
 		return -ENOMEM;
 	draft.box = &boxes->list[boxes->n];
-	draft.lows = boxes->bounds + (size_t)boxes->n * 2 * boxes->n_words;
-	draft.highs = draft.lows + boxes->n_words;
+	draft.lows = boxes->bounds + (size_t)boxes->n * 2 * boxes->n_elements;
+	draft.highs = draft.lows + boxes->n_elements;
 	*draft.box = (struct sl_box){.rank = rank};
-	for (uint32_t i = 0; i < boxes->n_words; i++) {
+	for (uint32_t i = 0; i < boxes->n_elements; i++) {
 		draft.lows[i] = 0;
-		draft.highs[i] = UINT32_MAX;
+		draft.highs[i] = sl_element_max(&plan->elements[i]);
 	}
 	for (uint32_t i = 0; i < product->n && is_possible; i++)
 		is_possible = apply(&draft, plan, &product->factors[i]);
-	/* More words than a block can hold: the rest of them is left to the tests. */
-	if (n_narrowed(boxes, boxes->n) > SL_BLOCK_WORDS)
+	/* More than a block can hold: the rest of them is left to the tests. */
+	if (n_narrowed(boxes, plan, boxes->n) > SL_BLOCK_WORDS)
 		draft.box->is_tested = true;
 	if (is_possible)
 		boxes->n++;
@@ -348,7 +286,7 @@ void
 sl_boxes_init(struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t n_filters)
 {
 	memset(boxes, 0, sizeof(*boxes));
-	boxes->n_words = plan->n_words;
+	boxes->n_elements = plan->n_elements;
 	boxes->n_max = n_filters < UINT32_MAX / 4 ? 2 * n_filters + 1024 : UINT32_MAX / 2;
 }
 

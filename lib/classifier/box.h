@@ -3,7 +3,7 @@
 #define SL_CLASSIFIER_BOX_H
 
 /*
- * Boxes: filters as products of ranges over the words of the key (see program.h).
+ * Boxes: filters as products of ranges over the elements of the key (see program.h).
  *
  * Alternatives that are few and narrow become boxes of their own, so that a filter for five ports
  * is five small boxes and not one wide one.  Where they are many, or cover most of what lies
@@ -12,19 +12,10 @@
 
 #include "base/sl_error.h"
 #include "classifier/group.h"
-#include "classifier/program.h"
+#include "classifier/key.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* The parts of the key that a layer's filters use. */
-struct sl_key_plan {
-	struct sl_key_part parts[SL_KEY_PARTS_MAX];
-	uint32_t n_parts;
-	uint32_t n_words;
-	uint8_t part_of_slot[SL_SLOT_COUNT]; /* SL_KEY_PARTS_MAX: not in use */
-	uint8_t part_of_word[SL_KEY_WORDS_MAX];
-};
 
 /* One box without its ranges. */
 struct sl_box {
@@ -37,27 +28,24 @@ struct sl_box {
 /* Zero-initialise, then init. */
 struct sl_boxes {
 	struct sl_box *list; /* by rank, ascending */
-	uint32_t *bounds;    /* for each box the lows of all words, then the highs */
+	uint32_t *bounds;    /* for each box the lows of all elements, then the highs */
 	uint32_t n;
 	uint32_t size;
-	uint32_t n_words;
+	uint32_t n_elements;
 	uint32_t n_max; /* beyond it alternatives are no longer spread over boxes */
 };
 
 static inline const uint32_t *
 sl_box_lows(const struct sl_boxes *boxes, uint32_t i)
 {
-	return boxes->bounds + (size_t)i * 2 * boxes->n_words;
+	return boxes->bounds + (size_t)i * 2 * boxes->n_elements;
 }
 
 static inline const uint32_t *
 sl_box_highs(const struct sl_boxes *boxes, uint32_t i)
 {
-	return sl_box_lows(boxes, i) + boxes->n_words;
+	return sl_box_lows(boxes, i) + boxes->n_elements;
 }
-
-/* Finds out which fields the filters use. */
-void sl_key_plan_make(struct sl_key_plan *plan, const struct sl_program_source *source);
 
 void sl_boxes_init(struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t n_filters);
 /*

@@ -197,8 +197,9 @@ sl_divide(const struct sl_divide_task *task, struct sl_division *best)
 	const double worst_cost = best_cost;
 	struct boundaries boundaries;
 
-	for (uint32_t word = 0; word < task->plan->n_words; word++) {
-		struct sl_division division = {.word = word, .bit = task->plan->part_of_word[word]};
+	for (uint32_t word = 0; word < task->plan->n_elements; word++) {
+		struct sl_division division = {
+			.word = word, .bit = task->plan->elements[word].part};
 
 		find_boundaries(&sample, word, &boundaries);
 		if (boundaries.n == 0)

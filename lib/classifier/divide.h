@@ -8,8 +8,8 @@
 
 /* Where in the space of keys a part of the tree is. */
 struct sl_region {
-	uint32_t lows[SL_KEY_WORDS_MAX];
-	uint32_t highs[SL_KEY_WORDS_MAX];
+	uint32_t lows[SL_KEY_ELEMENTS_MAX];
+	uint32_t highs[SL_KEY_ELEMENTS_MAX];
 	uint32_t known; /* presence bits that the way here has settled */
 };
 

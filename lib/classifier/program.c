@@ -101,19 +101,30 @@ lay_out(struct sl_program *program, const struct piece *pieces, size_t n)
 	return (struct sl_program *)(void *)memory;
 }
 
-/* The line of the presence mask, and those that the parts of the key begin and end in. */
+/* The lines of the presence mask and of the key's words. */
 static uint32_t
 meta_lines(const struct sl_key_plan *plan)
 {
 	uint32_t lines = 1u << offsetof(struct sl_meta, present) / SL_CACHE_LINE;
 
-	for (uint32_t i = 0; i < plan->n_parts; i++) {
-		const struct sl_key_part *part = &plan->parts[i];
-		const uint32_t last = part->offset + sl_slot_info[part->slot].size - 1u;
-
-		lines |= 1u << part->offset / SL_CACHE_LINE | 1u << last / SL_CACHE_LINE;
-	}
+	for (uint32_t i = 0; i < plan->n_words; i++)
+		lines |= 1u << plan->words[i].offset / SL_CACHE_LINE;
 	return lines;
+}
+
+static void
+describe_key(struct sl_program *program, const struct sl_key_plan *plan)
+{
+	program->n_parts = plan->n_parts;
+	program->n_words = plan->n_words;
+	program->n_elements = plan->n_elements;
+	program->meta_lines = meta_lines(plan);
+	memcpy(program->words, plan->words, sizeof(program->words));
+	memcpy(program->elements, plan->elements, sizeof(program->elements));
+	for (uint32_t i = 0; i < plan->n_parts; i++) {
+		program->slots[i] = plan->parts[i].slot;
+		program->slot_mask |= (uint64_t)1 << plan->parts[i].slot;
+	}
 }
 
 /* Every match ends the one sublayer there is. */
@@ -131,14 +142,11 @@ static void
 describe(struct sl_program *program, const struct maker *m)
 {
 	program->root = m->tree.root;
-	program->n_parts = m->plan.n_parts;
-	memcpy(program->parts, m->plan.parts, sizeof(program->parts));
-	program->meta_lines = meta_lines(&m->plan);
+	describe_key(program, &m->plan);
 	program->simd = sl_simd_best();
 	program->n = m->source->n;
 	program->is_single = is_single(m);
 	program->found_max = SL_MAX(m->tree.visits_max, 1u) * m->matches_max;
-	program->n_words = m->plan.n_words;
 	program->n_boxes = m->boxes.n;
 	program->n_placed = m->tree.n_placed;
 	program->n_nodes = m->tree.n_nodes;

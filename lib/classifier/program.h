@@ -31,38 +31,52 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_KEY_PARTS_MAX   32 /* fields of a layer that its filters use */
-#define SL_KEY_WORDS_MAX   40
-#define SL_LANES           8  /* boxes of a block */
-#define SL_BLOCK_WORDS     12 /* words of a block */
-#define SL_BLOCK_WORDS_MIN 4  /* shorter ones are filled up with words that hold anything */
-#define SL_NODE_CUTS       12 /* thresholds of a node */
-#define SL_VISITS_MAX      16 /* leaves one packet may visit */
+#define SL_KEY_PARTS_MAX    32 /* fields of a layer that its filters use */
+#define SL_KEY_WORDS_MAX    32 /* words of metadata they lie in */
+#define SL_KEY_ELEMENTS_MAX 40
+#define SL_LANES            8  /* boxes of a block */
+#define SL_BLOCK_WORDS      12 /* words of a block */
+#define SL_BLOCK_WORDS_MIN  4  /* shorter ones are filled up with words that hold anything */
+#define SL_NODE_CUTS        12 /* thresholds of a node */
+#define SL_VISITS_MAX       16 /* leaves one packet may visit */
 
 _Static_assert(SLUICE_FIELD_COUNT > SL_KEY_PARTS_MAX, "more fields exist than one layer may use");
 
-enum sl_key_kind {
-	SL_KEY_PRESENCE, /* a text: no words */
-	SL_KEY_NUMBER8,
-	SL_KEY_NUMBER16,
-	SL_KEY_NUMBER32,
-	SL_KEY_NUMBER64, /* two words */
-	SL_KEY_BYTES6,   /* two words: 2 and 4 bytes */
-	SL_KEY_BYTES16   /* four words */
+/*
+ * A word of the key: four bytes of a packet's metadata, at a multiple of four, as a number in host
+ * order.  What its fields leave of it is anything.
+ */
+struct sl_key_word {
+	uint16_t offset; /* in struct sl_meta */
+	bool is_swapped; /* its bytes are in network order */
 };
 
-/* One field of the key; part i has presence bit i. */
-struct sl_key_part {
-	uint16_t offset; /* in struct sl_meta */
-	uint8_t slot;    /* enum sl_slot */
-	uint8_t kind;    /* enum sl_key_kind */
-	uint8_t word;    /* first of its words */
-	uint8_t n_words;
-	uint8_t reserved[2];
+/*
+ * An element: the bits of one field in one word.  A field has one, or several if it is longer than
+ * a word or crosses into another; the first is the most significant.
+ */
+struct sl_key_element {
+	uint8_t word;
+	uint8_t shift; /* of the word to the element's lowest bit */
+	uint8_t bits;  /* 8, 16, 24 or 32 */
+	uint8_t part;
 };
+
+/* One field of the key; part i has presence bit i.  Parts are in the order of their slots. */
+struct sl_key_part {
+	uint8_t slot;       /* enum sl_slot */
+	uint8_t element;    /* first of its elements */
+	uint8_t n_elements; /* 0: a text */
+};
+
+static inline uint32_t
+sl_element_max(const struct sl_key_element *element)
+{
+	return UINT32_MAX >> (32 - element->bits);
+}
 
 struct sl_key {
-	uint32_t words[SL_KEY_WORDS_MAX];
+	uint32_t words[SL_KEY_ELEMENTS_MAX];
 	uint32_t present;
 };
 
@@ -185,7 +199,11 @@ struct sl_program {
 	 */
 	const uint32_t *ends;
 	uint32_t n; /* places */
-	struct sl_key_part parts[SL_KEY_PARTS_MAX];
+	struct sl_key_word words[SL_KEY_WORDS_MAX];
+	struct sl_key_element elements[SL_KEY_ELEMENTS_MAX];
+	uint8_t slots[SL_KEY_PARTS_MAX]; /* by presence bit */
+	uint64_t slot_mask;              /* presence bits of those slots in the metadata */
+	uint32_t n_elements;
 	uint32_t found_max; /* ranks one packet may collect before they are sorted out */
 
 	/* --- What reports need. --- */

@@ -75,7 +75,7 @@ open_words(const struct builder *b, const uint32_t *list, uint32_t n, uint8_t *w
 {
 	uint32_t n_words = 0;
 
-	for (uint32_t word = 0; word < b->plan->n_words; word++) {
+	for (uint32_t word = 0; word < b->plan->n_elements; word++) {
 		bool is_open = false;
 
 		for (uint32_t i = 0; i < n && !is_open; i++)
@@ -91,7 +91,7 @@ open_words(const struct builder *b, const uint32_t *list, uint32_t n, uint8_t *w
 static uint32_t
 block_boxes(const struct builder *b, const uint32_t *list, uint32_t n)
 {
-	uint8_t words[SL_KEY_WORDS_MAX];
+	uint8_t words[SL_KEY_ELEMENTS_MAX];
 
 	n = SL_MIN(n, (uint32_t)SL_LANES);
 	/* A single box with more words has its filter tested as a whole, so any of them will do. */
@@ -138,7 +138,7 @@ add_block(struct builder *b, const uint32_t *list, uint32_t n, bool is_last)
 {
 	struct sl_tree *tree = b->tree;
 	const size_t lanes_size = SL_BLOCK_STRIDE;
-	uint8_t words[SL_KEY_WORDS_MAX];
+	uint8_t words[SL_KEY_ELEMENTS_MAX];
 	const uint32_t n_open = SL_MIN(open_words(b, list, n, words), (uint32_t)SL_BLOCK_WORDS);
 	const uint32_t n_words = SL_MAX(n_open, (uint32_t)SL_BLOCK_WORDS_MIN);
 	const bool has_presence = needs_presence(b, list, n);
@@ -511,15 +511,8 @@ static void
 open_region(struct sl_region *region, const struct sl_key_plan *plan)
 {
 	memset(region, 0, sizeof(*region));
-	for (uint32_t word = 0; word < plan->n_words; word++) {
-		const struct sl_key_part *part = &plan->parts[plan->part_of_word[word]];
-
-		region->highs[word] = UINT32_MAX;
-		if (part->kind == SL_KEY_NUMBER8)
-			region->highs[word] = UINT8_MAX;
-		else if (part->kind == SL_KEY_NUMBER16 ||
-			(part->kind == SL_KEY_BYTES6 && word == part->word))
-			region->highs[word] = UINT16_MAX;
+	for (uint32_t word = 0; word < plan->n_elements; word++) {
+		region->highs[word] = sl_element_max(&plan->elements[word]);
 	}
 }
 
