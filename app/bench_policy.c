@@ -175,7 +175,7 @@ bench_policy_compile_policy(const struct sl_policy *policy, uint64_t revision,
 	uint32_t next = 0;
 	struct sl_compile_host host = {.bind = bind_filter, .ctx = &next};
 
-	return sl_snapshot_compile(policy, revision, previous, &host, out, err);
+	return sl_snapshot_compile(policy, revision, previous, NULL, &host, out, err);
 }
 
 int

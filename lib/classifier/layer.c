@@ -237,6 +237,32 @@ count_sublayers(const struct sl_ranked *list, uint32_t n)
 	return n_sublayers;
 }
 
+/* A layer program with room for everything and one reference. 0, or NO_MEMORY. */
+static int
+allocate(struct draft *d, const struct sl_layer *layer, uint32_t n, uint32_t n_sublayers)
+{
+	d->layer = calloc(1, sizeof(*d->layer));
+	d->hot = calloc(n, sizeof(*d->hot));
+	d->filters = calloc(n, sizeof(*d->filters));
+	d->sublayers = calloc(n_sublayers, sizeof(*d->sublayers));
+	if (d->layer == NULL || d->hot == NULL || d->filters == NULL || d->sublayers == NULL) {
+		free(d->layer);
+		free(d->hot);
+		free(d->filters);
+		free(d->sublayers);
+		return sl_error_set(d->err, SL_ERR_NO_MEMORY, NULL,
+			"out of memory for %" PRIu32 " filters of %s", n, layer->name);
+	}
+	d->layer->layer = layer;
+	d->layer->hot = d->hot;
+	d->layer->filters = d->filters;
+	d->layer->sublayers = d->sublayers;
+	d->layer->n_refs = 1;
+	d->layer->memory_bytes = sizeof(*d->layer) + n * (sizeof(*d->hot) + sizeof(*d->filters)) +
+		n_sublayers * sizeof(*d->sublayers);
+	return 0;
+}
+
 int
 sl_layer_make(const struct sl_policy *policy, const struct sl_layer *layer,
 	const struct sl_ranked *list, uint32_t n, const struct sl_compile_tick *tick,
@@ -246,23 +272,8 @@ sl_layer_make(const struct sl_policy *policy, const struct sl_layer *layer,
 	struct draft d = {.policy = policy, .host = tick->host, .err = err};
 	int rc = 0;
 
-	d.layer = calloc(1, sizeof(*d.layer));
-	d.hot = calloc(n, sizeof(*d.hot));
-	d.filters = calloc(n, sizeof(*d.filters));
-	d.sublayers = calloc(n_sublayers, sizeof(*d.sublayers));
-	if (d.layer == NULL || d.hot == NULL || d.filters == NULL || d.sublayers == NULL) {
-		free(d.layer);
-		free(d.hot);
-		free(d.filters);
-		free(d.sublayers);
-		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL,
-			"out of memory for %" PRIu32 " filters of %s", n, layer->name);
-	}
-	d.layer->layer = layer;
-	d.layer->hot = d.hot;
-	d.layer->filters = d.filters;
-	d.layer->sublayers = d.sublayers;
-	d.layer->n_refs = 1;
+	if (allocate(&d, layer, n, n_sublayers) != 0)
+		return -ENOMEM;
 	rc = add_filters(&d, list, n, tick);
 	if (rc == 0)
 		rc = measure(&d);
@@ -270,10 +281,85 @@ sl_layer_make(const struct sl_policy *policy, const struct sl_layer *layer,
 		sl_layer_put(d.layer);
 		return rc;
 	}
-	d.layer->memory_bytes = sizeof(*d.layer) + n * (sizeof(*d.hot) + sizeof(*d.filters)) +
-		n_sublayers * sizeof(*d.sublayers);
 	*out = d.layer;
 	return 0;
+}
+
+/* --- Copying. --- */
+
+static const struct sl_set *const *
+copy_sets(const struct sl_filter_run *from)
+{
+	const size_t n = from->object->n_conditions;
+	const struct sl_set **sets = calloc(n, sizeof(*sets));
+
+	if (sets == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (from->sets[i] != NULL)
+			sets[i] = sl_set_of(sl_object_get(&from->sets[i]->object));
+	}
+	return sets;
+}
+
+/* 0 or -ENOMEM, with `*to` as it was. */
+static int
+copy_filter(struct sl_filter_run *to, const struct sl_filter_run *from)
+{
+	const struct sl_set *const *sets = NULL;
+
+	if (from->sets != NULL) {
+		sets = copy_sets(from);
+		if (sets == NULL)
+			return -ENOMEM;
+	}
+	*to = *from;
+	to->sets = sets;
+	sl_object_get(&from->object->object);
+	if (from->provider_context != NULL)
+		sl_object_get(&from->provider_context->object);
+	return 0;
+}
+
+int
+sl_layer_copy(
+	const struct sl_layer_program *from, struct sl_layer_program **out, struct sl_error *err)
+{
+	struct draft d = {.err = err};
+	struct sl_filter_walk walk = {.layer = from};
+	uint32_t rank;
+
+	if (allocate(&d, from->layer, from->n_filters, from->n_sublayers) != 0)
+		return -ENOMEM;
+	while (d.layer->n_sublayers < from->n_sublayers) {
+		const uint32_t s = d.layer->n_sublayers++;
+
+		d.sublayers[s] = from->sublayers[s];
+		sl_object_get(&from->sublayers[s].object->object);
+	}
+	while (sl_filter_walk_next(&walk, &rank)) {
+		const uint32_t n = d.layer->n_filters;
+
+		if (copy_filter(&d.filters[n], &from->filters[rank]) != 0) {
+			sl_layer_put(d.layer);
+			return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "out of memory");
+		}
+		d.hot[n] = from->hot[rank];
+		d.layer->n_filters++;
+	}
+	d.layer->matches_max = from->matches_max;
+	d.layer->has_callouts = from->has_callouts;
+	*out = d.layer;
+	return 0;
+}
+
+bool
+sl_filter_walk_next(struct sl_filter_walk *walk, uint32_t *rank)
+{
+	if (walk->at[0] == walk->layer->n_filters)
+		return false;
+	*rank = walk->at[0]++;
+	return true;
 }
 
 /* --- Sharing. --- */
@@ -333,7 +419,7 @@ writable(const struct sl_layer_program *layer)
 const struct sl_layer_program *
 sl_layer_get(const struct sl_layer_program *layer)
 {
-	writable(layer)->n_refs++;
+	__atomic_add_fetch(&writable(layer)->n_refs, 1, __ATOMIC_RELAXED);
 	return layer;
 }
 
@@ -361,7 +447,7 @@ put_filter(const struct sl_filter_run *run)
 void
 sl_layer_put(const struct sl_layer_program *layer)
 {
-	if (layer == NULL || --writable(layer)->n_refs > 0)
+	if (layer == NULL || __atomic_sub_fetch(&writable(layer)->n_refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	for (uint32_t rank = 0; rank < layer->n_filters; rank++)
 		put_filter(&layer->filters[rank]);

@@ -35,9 +35,11 @@ bool sl_layer_is_same(const struct sl_layer_program *a, const struct sl_layer_pr
 int sl_layer_compile(struct sl_layer_program *layer, const struct sl_compile_tick *tick,
 	struct sl_error *err) SL_MUST_CHECK;
 
-/* One more snapshot uses it. */
-const struct sl_layer_program *sl_layer_get(const struct sl_layer_program *layer);
-/* Frees it with the last reference. NULL is allowed. */
-void sl_layer_put(const struct sl_layer_program *layer);
+/*
+ * Makes a layer program without compiled form of the filters of another, bound as they are there.
+ * 0 and `*out` with one reference, or NO_MEMORY.
+ */
+int sl_layer_copy(const struct sl_layer_program *from, struct sl_layer_program **out,
+	struct sl_error *err) SL_MUST_CHECK;
 
 #endif

@@ -8,11 +8,15 @@
  * What.    For each layer that has filters, its program: the filters in arbitration order and the
  *          compiled form that finds the matching ones.  Layers without filters have no program and
  *          are not visited.
- * Rank.    Filters of a layer are numbered in arbitration order: sublayer weight descending (equal
- *          weights: older sublayer first), effective weight descending, run-time id ascending (WFP
- *          sections 3.4, 4.5).  A packet's match list is therefore an ascending list of ranks.
+ * Order.   Arbitration order is sublayer weight descending (equal weights: older sublayer first),
+ *          effective weight descending, run-time id ascending (WFP sections 3.4, 4.5).
+ * Rank.    A filter's number in its layer program.  Filters that were there when the layer was
+ *          compiled are numbered in arbitration order; what was added since is numbered as it came,
+ *          and the numbers of what was removed stay empty.  So ranks say nothing about order:
+ *          sl_filter_walk goes through a layer in arbitration order, and match lists are in it.
  * Threads. Built and freed by control threads; immutable once published, read by any worker between
- *          its quiescent states.
+ *          its quiescent states.  Layer programs count their users atomically, so that a control
+ *          thread may fold one while others make and free snapshots.
  * Memory.  A snapshot holds references on the objects it was made of and shares the programs of
  *          layers that did not change with its predecessor.
  */
@@ -84,7 +88,7 @@ struct sl_layer_program {
 	uint32_t matches_max; /* longest match list of one packet */
 	bool has_callouts;
 	const struct sl_program *program;
-	uint32_t n_refs; /* snapshots that share it; control threads only */
+	uint32_t n_refs; /* users: snapshots and sl_layer_get; atomic */
 	size_t memory_bytes;
 	uint64_t build_ns;
 };
@@ -103,7 +107,7 @@ struct sl_compile_host {
 	 * Binds a filter: counter index, callout and context.  0, or a negative errno with `err`
 	 * filled (such as CALLOUT_NOTIFICATION_FAILED), which fails the compilation.  Called once
 	 * per compilation for every filter, layer by layer in arbitration order, also for those
-	 * whose program turns out to be shared.
+	 * whose program turns out to be shared; with changes given, for new filters alone.
 	 */
 	int (*bind)(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
 		struct sl_error *err);
@@ -114,27 +118,97 @@ struct sl_compile_host {
 	size_t memory_max;
 };
 
+/* A filter that came, went, or was replaced by another of the same key. */
+struct sl_filter_change {
+	const struct sl_filter *old; /* NULL: it was added */
+	const struct sl_filter *now; /* NULL: it was removed */
+};
+
+/*
+ * How a policy differs from the one that the previous snapshot was compiled from.  A filter that is
+ * not named is the same object in both.
+ */
+struct sl_changes {
+	const struct sl_filter_change *filters;
+	size_t n;
+	/*
+	 * Something besides filters may have changed: sublayers, sets, contexts, what `bind` says.
+	 * Everything is compared then.
+	 */
+	bool others;
+};
+
 /*
  * Compiles a checked policy.  `previous` may be NULL; programs of layers whose filters, sublayers,
  * sets, contexts and bindings are the same objects as there are shared.  Filters with
  * SL_FILTER_DISABLED are left out.
+ *
+ * `changes` may be NULL: everything is compared with `previous`, and `bind` is asked for every
+ * filter.  Given, and without `others`, a few changed filters are put beside the compiled form of
+ * their layer in microseconds, and `bind` is asked for those that are new alone.
  *
  * 0 and `*out`, which sl_snapshot_free frees; or a negative errno with `err` filled and nothing
  * kept: what `bind` said, OUT_OF_BOUNDS when a packet could match more than SL_MATCHES_MAX filters of
  * a layer (the text names need and limit), NO_MEMORY, BUSY.
  */
 int sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
-	const struct sl_snapshot *previous, const struct sl_compile_host *host,
-	struct sl_snapshot **out, struct sl_error *err) SL_MUST_CHECK;
+	const struct sl_snapshot *previous, const struct sl_changes *changes,
+	const struct sl_compile_host *host, struct sl_snapshot **out,
+	struct sl_error *err) SL_MUST_CHECK;
 /* NULL is allowed. No worker may use it any more. */
 void sl_snapshot_free(struct sl_snapshot *snapshot);
+
+/* --- Folding: compiling anew a layer that has changed a lot, beside everything else. --- */
+
+/*
+ * True when a layer has so many changes beside its compiled form that it should be folded; then
+ * `*layer` is the one that needs it most.
+ */
+bool sl_snapshot_wants_fold(const struct sl_snapshot *snapshot, enum sluice_layer *layer);
+
+/* One more user. Any control thread that knows of one. */
+const struct sl_layer_program *sl_layer_get(const struct sl_layer_program *layer);
+/* Frees it with its last user. NULL is allowed. Any control thread. */
+void sl_layer_put(const struct sl_layer_program *layer);
+
+/*
+ * Compiles a layer's filters anew, with the bindings they have: `host->bind` is not asked, `progress`
+ * may stop it, `memory_max` is for this program alone.  The caller is a user of `layer` meanwhile;
+ * any thread.
+ *
+ * 0 and `*folded` with the caller as its user; NO_MEMORY, BUSY.
+ */
+int sl_layer_fold(const struct sl_layer_program *layer, const struct sl_compile_host *host,
+	const struct sl_layer_program **folded, struct sl_error *err) SL_MUST_CHECK;
+
+/*
+ * The snapshot `current` with `folded`, which was made from `from`, in the place of its program for
+ * that layer; what changed between `from` and that program is applied to it.  The revision stays,
+ * and bindings are those of `current`.  The caller is a user of `from` and `folded`, and stays it.
+ *
+ * 0 and `*out`, which sl_snapshot_free frees; BUSY when the program in `current` did not come from
+ * `from` by changes alone, so that `folded` is of no use; NO_MEMORY.
+ */
+int sl_snapshot_with_fold(const struct sl_snapshot *current, const struct sl_layer_program *from,
+	const struct sl_layer_program *folded, struct sl_snapshot **out,
+	struct sl_error *err) SL_MUST_CHECK;
+
+/* --- Looking into a program. --- */
+
+/* Goes through the filters of a layer in arbitration order. Begin with only `layer` set. */
+struct sl_filter_walk {
+	const struct sl_layer_program *layer;
+	uint32_t at[3]; /* where it is; private to the walk */
+};
+/* True and the next filter's rank, or false behind the last. */
+bool sl_filter_walk_next(struct sl_filter_walk *walk, uint32_t *rank);
 
 /* What was built for a layer, for GET /v1/layers: name and value pairs. */
 struct sl_program_fact {
 	char name[32]; /* "structure", "nodes", "depth", "bytes", "leaf_max" ... */
 	char text[64];
 };
-/* Up to `n_max` facts; returns how many were stored. 16 are enough. */
+/* Up to `n_max` facts; returns how many were stored. 20 are enough. */
 uint32_t sl_program_facts(
 	const struct sl_layer_program *layer, struct sl_program_fact *facts, uint32_t n_max);
 

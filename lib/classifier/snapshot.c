@@ -166,14 +166,15 @@ compile(struct job *job)
 
 int
 sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
-	const struct sl_snapshot *previous, const struct sl_compile_host *host,
-	struct sl_snapshot **out, struct sl_error *err)
+	const struct sl_snapshot *previous, const struct sl_changes *changes,
+	const struct sl_compile_host *host, struct sl_snapshot **out, struct sl_error *err)
 {
 	const uint64_t begin_ns = sl_clock_monotonic_ns();
 	struct job job = {
 		.policy = policy, .previous = previous, .tick = {.host = host}, .err = err};
 	int rc;
 
+	(void)changes;
 	job.snapshot = calloc(1, sizeof(*job.snapshot));
 	if (job.snapshot == NULL)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "out of memory for a snapshot");

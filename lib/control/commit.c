@@ -48,8 +48,8 @@ compile(struct sl_control *control, struct state *next, struct sl_error *err)
 	const struct sl_compile_host host = {
 		.bind = bind, .ctx = &control->ledger, .memory_max = control->compile_memory_max};
 
-	return sl_snapshot_compile(next->policy, next->revision, control->current->snapshot, &host,
-		&next->snapshot, err);
+	return sl_snapshot_compile(next->policy, next->revision, control->current->snapshot, NULL,
+		&host, &next->snapshot, err);
 }
 
 /* --- Publishing: nothing here can fail. --- */

@@ -66,7 +66,7 @@ rig_compile(const struct sl_policy *policy, const struct sl_snapshot *previous)
 	struct sl_snapshot *snapshot = NULL;
 	struct sl_error err = {0};
 
-	if (sl_snapshot_compile(policy, 1, previous, &host, &snapshot, &err) != 0) {
+	if (sl_snapshot_compile(policy, 1, previous, NULL, &host, &snapshot, &err) != 0) {
 		print_error("%s\n", err.text);
 		fail();
 	}

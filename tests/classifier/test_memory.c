@@ -106,7 +106,7 @@ test_every_allocation_may_fail(void **state)
 		bool has_failed;
 
 		countdown = n++;
-		rc = sl_snapshot_compile(policy, 1, NULL, &host, &snapshot, &err);
+		rc = sl_snapshot_compile(policy, 1, NULL, NULL, &host, &snapshot, &err);
 		has_failed = countdown < 0;
 		countdown = -1;
 		assert_int_equal(rc, has_failed ? -ENOMEM : 0);

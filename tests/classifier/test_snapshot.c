@@ -290,7 +290,7 @@ compile(const struct sl_policy *policy, struct host *host, const struct sl_snaps
 	const struct sl_compile_host calls = {
 		.bind = bind, .progress = progress, .ctx = host, .memory_max = memory_max};
 
-	return sl_snapshot_compile(policy, 7, previous, &calls, out, err);
+	return sl_snapshot_compile(policy, 7, previous, NULL, &calls, out, err);
 }
 
 static void

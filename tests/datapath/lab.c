@@ -254,7 +254,7 @@ lab_compile(const char *document, uint64_t revision, struct sl_callout_registry 
 		_exit(1);
 	}
 	json_decref(json);
-	if (sl_snapshot_compile(policy, revision, NULL, &host, &snapshot, &err) != 0) {
+	if (sl_snapshot_compile(policy, revision, NULL, NULL, &host, &snapshot, &err) != 0) {
 		fprintf(stderr, "%s\n", err.text);
 		_exit(1);
 	}

@@ -307,7 +307,7 @@ fixture_compile(struct fixture *fixture)
 	if (!sl_policy_check(fixture->policy, NULL, NULL, &problems))
 		fail_msg("%s: %s", problems.list[0].pointer, problems.list[0].detail);
 	if (sl_snapshot_compile(
-		    fixture->policy, 7, NULL, &compile_host, &fixture->snapshot, &err) != 0)
+		    fixture->policy, 7, NULL, NULL, &compile_host, &fixture->snapshot, &err) != 0)
 		fail_msg("%s", err.text);
 }
 

@@ -628,7 +628,7 @@ generator_compile(const struct sl_policy *policy, const struct sl_snapshot *prev
 	struct sl_snapshot *snapshot = NULL;
 	struct sl_error err = {0};
 
-	if (sl_snapshot_compile(policy, 1, previous, &host, &snapshot, &err) != 0)
+	if (sl_snapshot_compile(policy, 1, previous, NULL, &host, &snapshot, &err) != 0)
 		die("sl_snapshot_compile", err.text);
 	return snapshot;
 }
