@@ -13,8 +13,6 @@
 int bench_classify(int argc, char **argv);
 int bench_datapath(int argc, char **argv);
 
-/* Of at most 101 values. */
-double bench_median(const double values[], size_t n);
 /* "verify 40 %" on a terminal; nothing elsewhere. */
 void bench_progress(const char *what, size_t done, size_t total);
 /* An option's integer in [min, max]; false: the fault was printed. */

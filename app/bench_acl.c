@@ -1,120 +1,57 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "bench_engine.h"
+#include "bench_acl_build.h"
+#include "bench_median.h"
 
-#include <errno.h>
-#include <rte_acl.h>
-#include <rte_errno.h>
-#include <rte_malloc.h>
+#include "base/sl_clock.h"
+#include "classifier/sl_classify.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* DPDK's rte_acl with its best method on this CPU. Needs EAL memory. */
+/*
+ * DPDK's rte_acl at its best: the set is built with several limits of size, and for each length of bursts
+ * every method this CPU has is tried on every build; what was fastest is taken.  Needs EAL memory.
+ */
 
-#define V4_FIELDS 5
-#define V6_FIELDS 11 /* the protocol, 2 x 4 address words, 2 ports */
+#define TRIALS     7                 /* of each method on each build; their median counts */
+#define TRIAL_NS   UINT64_C(4000000) /* length of one */
+#define WARM_UP_NS UINT64_C(1000000) /* before it: the others took the caches */
+#define RULES_FOR_ALL \
+	20000 /* larger sets are built with the default limit alone: each takes long */
 
-RTE_ACL_RULE_DEF(bench_acl_rule, V6_FIELDS);
-
-/* The key as rte_acl reads it: the protocol, then fields in network order. */
-struct bench_acl_key {
-	uint8_t protocol;
-	uint8_t pad[3];
-	uint8_t src[16];
-	uint8_t dst[16];
-	uint8_t ports[4];
+static const struct {
+	const char *name;
+	enum rte_acl_classify_alg alg;
+	enum sl_simd simd; /* the instruction set it stands beside */
+} methods[] = {
+	{"scalar", RTE_ACL_CLASSIFY_SCALAR, SL_SIMD_PORTABLE},
+	{"sse", RTE_ACL_CLASSIFY_SSE, SL_SIMD_PORTABLE},
+	{"avx2", RTE_ACL_CLASSIFY_AVX2, SL_SIMD_AVX2},
+	{"avx512x16", RTE_ACL_CLASSIFY_AVX512X16, SL_SIMD_AVX512},
+	{"avx512x32", RTE_ACL_CLASSIFY_AVX512X32, SL_SIMD_AVX512},
 };
+
+static const char *const method_names[] = {"scalar", "sse", "avx2", "avx512x16", "avx512x32", NULL};
+
+#define N_METHODS SL_ARRAY_LEN(methods)
+
+/* 0 is the builder's default. */
+static const size_t sizes[] = {0, (size_t)64 << 20, (size_t)512 << 20};
 
 struct acl {
-	struct rte_acl_ctx *ctx;
+	struct bench_acl_context contexts[SL_ARRAY_LEN(sizes)];
+	size_t n_contexts;
+	bool may[N_METHODS]; /* methods to choose from */
+	size_t context;      /* chosen */
+	size_t method;       /* chosen */
+	uint32_t n_sublayers;
+	uint32_t n_categories;
 	struct bench_acl_key *keys;
-	size_t memory;
+	const uint8_t **pointers;
+	size_t n_headers;
+	uint32_t found[BENCH_BURST_MAX * BENCH_SUBLAYERS_MAX];
 };
-
-/* Describes fields: words 0 protocol, then as many address words as the family has, then both ports. */
-static uint32_t
-describe(struct rte_acl_config *config, bool is_v6)
-{
-	uint32_t words = is_v6 ? 4 : 1;
-	uint32_t n = 0;
-
-	config->defs[n] = (struct rte_acl_field_def){RTE_ACL_FIELD_TYPE_BITMASK, 1, (uint8_t)n, 0,
-		offsetof(struct bench_acl_key, protocol)};
-	n++;
-	for (uint32_t side = 0; side < 2; side++) {
-		for (uint32_t word = 0; word < words; word++, n++)
-			config->defs[n] = (struct rte_acl_field_def){RTE_ACL_FIELD_TYPE_MASK, 4,
-				(uint8_t)n, (uint8_t)n,
-				(uint32_t)(side == 0 ? offsetof(struct bench_acl_key, src)
-						     : offsetof(struct bench_acl_key, dst)) +
-					4 * word};
-	}
-	for (uint32_t port = 0; port < 2; port++)
-		config->defs[n + port] = (struct rte_acl_field_def){RTE_ACL_FIELD_TYPE_RANGE, 2,
-			(uint8_t)(n + port), (uint8_t)(1 + 2 * words),
-			(uint32_t)offsetof(struct bench_acl_key, ports) + 2 * port};
-	return n + 2;
-}
-
-static void
-set_address(struct rte_acl_field *fields, uint32_t words, const uint8_t address[16], uint8_t len)
-{
-	for (uint32_t word = 0; word < words; word++) {
-		const uint8_t *at = address + 4 * word;
-		uint32_t left = len > 32 * word ? len - 32 * word : 0;
-
-		fields[word].value.u32 = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
-			(uint32_t)at[2] << 8 | at[3];
-		fields[word].mask_range.u32 = left > 32 ? 32 : left;
-	}
-}
-
-static int
-add_rules(struct rte_acl_ctx *ctx, const struct bench_rules *rules)
-{
-	uint32_t words = rules->is_v6 ? 4 : 1;
-
-	for (size_t i = 0; i < rules->n; i++) {
-		const struct bench_rule *from = &rules->list[i];
-		struct bench_acl_rule rule = {0};
-		struct rte_acl_field *ports = &rule.field[1 + 2 * words];
-		int rc;
-
-		rule.data.userdata = (uint32_t)i + 1;
-		rule.data.category_mask = 1;
-		rule.data.priority = (int32_t)(rules->n - i);
-		rule.field[0].value.u8 = from->protocol;
-		rule.field[0].mask_range.u8 = from->has_protocol ? 0xff : 0;
-		set_address(&rule.field[1], words, from->src, from->src_len);
-		set_address(&rule.field[1 + words], words, from->dst, from->dst_len);
-		ports[0].value.u16 = from->src_port[0];
-		ports[0].mask_range.u16 = from->src_port[1];
-		ports[1].value.u16 = from->dst_port[0];
-		ports[1].mask_range.u16 = from->dst_port[1];
-		rc = rte_acl_add_rules(ctx, (const struct rte_acl_rule *)&rule, 1);
-		if (rc != 0)
-			return rc;
-	}
-	return 0;
-}
-
-static void
-fill_keys(struct acl *acl, const struct bench_trace *trace)
-{
-	for (size_t i = 0; i < trace->n; i++) {
-		const struct bench_header *from = &trace->list[i];
-		struct bench_acl_key *key = &acl->keys[i];
-
-		memset(key, 0, sizeof(*key));
-		key->protocol = from->protocol;
-		memcpy(key->src, from->src, 16);
-		memcpy(key->dst, from->dst, 16);
-		key->ports[0] = (uint8_t)(from->src_port >> 8);
-		key->ports[1] = (uint8_t)from->src_port;
-		key->ports[2] = (uint8_t)(from->dst_port >> 8);
-		key->ports[3] = (uint8_t)from->dst_port;
-	}
-}
 
 static void
 release(void *state)
@@ -123,71 +60,206 @@ release(void *state)
 
 	if (acl == NULL)
 		return;
-	rte_acl_free(acl->ctx);
+	for (size_t i = 0; i < acl->n_contexts; i++)
+		rte_acl_free(acl->contexts[i].ctx);
+	free(acl->pointers);
 	free(acl->keys);
 	free(acl);
 }
 
-/* Bytes taken from EAL's heaps so far. */
-static size_t
-heap_bytes(void)
+static int
+fill_keys(struct acl *acl, const struct bench_trace *trace)
 {
-	struct rte_malloc_socket_stats stats;
+	acl->keys = calloc(trace->n, sizeof(*acl->keys));
+	acl->pointers = calloc(trace->n, sizeof(*acl->pointers));
+	if (acl->keys == NULL || acl->pointers == NULL)
+		return -1;
+	acl->n_headers = trace->n;
+	for (size_t i = 0; i < trace->n; i++) {
+		bench_acl_fill_key(&acl->keys[i], &trace->list[i]);
+		acl->pointers[i] = (const uint8_t *)&acl->keys[i];
+	}
+	return 0;
+}
 
-	return rte_malloc_get_socket_stats(0, &stats) == 0 ? stats.heap_allocsz_bytes : 0;
+/* Which methods to try: one that was named, else what the form of the others allows. */
+static void
+choose_methods(struct acl *acl, const struct bench_case *given, const char *variant)
+{
+	for (size_t m = 0; m < N_METHODS; m++) {
+		if (variant != NULL)
+			acl->may[m] = strcmp(variant, methods[m].name) == 0;
+		else
+			acl->may[m] = given->simd == BENCH_SIMD_BEST ||
+				(int)methods[m].simd <= given->simd;
+	}
+}
+
+/* Leaves out what this CPU has not. */
+static int
+keep_runnable(struct acl *acl, struct sl_error *err)
+{
+	size_t n = 0;
+
+	for (size_t m = 0; m < N_METHODS; m++) {
+		if (acl->may[m])
+			acl->may[m] =
+				rte_acl_set_ctx_classify(acl->contexts[0].ctx, methods[m].alg) == 0;
+		if (acl->may[m] && n++ == 0)
+			acl->method = m;
+	}
+	if (n > 0)
+		return 0;
+	return sl_error_set(
+		err, SL_ERR_INVALID_PARAMETER, "rte_acl", "this CPU cannot run the method");
 }
 
 static int
-build(const struct bench_rules *rules, const struct bench_trace *trace, void **state,
-	struct sl_error *err)
+build_contexts(struct acl *acl, const struct bench_case *given, struct sl_error *err)
 {
-	struct rte_acl_param param = {
-		.name = "bench", .socket_id = -1, .max_rule_num = (uint32_t)rules->n};
-	struct rte_acl_config config = {.num_categories = 1};
+	size_t n_sizes = given->rules->n > RULES_FOR_ALL ? 1 : SL_ARRAY_LEN(sizes);
+	int rc = 0;
+
+	for (size_t i = 0; i < n_sizes; i++) {
+		int failed = bench_acl_build(given, sizes[i], &acl->contexts[acl->n_contexts]);
+
+		if (failed == 0)
+			acl->n_contexts++;
+		else
+			rc = failed;
+	}
+	if (acl->n_contexts > 0)
+		return 0;
+	return sl_error_set(err, SL_ERR_NO_MEMORY, "rte_acl", "cannot build: %s", strerror(-rc));
+}
+
+static int
+build(const struct bench_case *given, const char *variant, void **state, struct sl_error *err)
+{
 	struct acl *acl = calloc(1, sizeof(*acl));
-	size_t before = heap_bytes();
 	int rc;
 
-	param.rule_size = RTE_ACL_RULE_SZ(rules->is_v6 ? V6_FIELDS : V4_FIELDS);
-	if (acl != NULL)
-		acl->keys = calloc(trace->n, sizeof(*acl->keys));
-	if (acl == NULL || acl->keys == NULL) {
-		free(acl);
+	if (acl == NULL || fill_keys(acl, given->trace) != 0) {
+		release(acl);
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "rte_acl", "not enough memory");
 	}
-	fill_keys(acl, trace);
-	acl->ctx = rte_acl_create(&param);
-	rc = acl->ctx == NULL ? -rte_errno : add_rules(acl->ctx, rules);
-	config.num_fields = describe(&config, rules->is_v6);
+	acl->n_sublayers = given->n_sublayers;
+	acl->n_categories = bench_acl_categories(given);
+	choose_methods(acl, given, variant);
+	rc = build_contexts(acl, given, err);
 	if (rc == 0)
-		rc = rte_acl_build(acl->ctx, &config);
+		rc = keep_runnable(acl, err);
 	if (rc != 0) {
 		release(acl);
-		return sl_error_set(
-			err, SL_ERR_NO_MEMORY, "rte_acl", "cannot build: %s", strerror(-rc));
+		return rc;
 	}
-	acl->memory = heap_bytes() - before;
 	*state = acl;
 	return 0;
 }
 
 static void
-classify(void *state, size_t first, uint32_t n, uint32_t answers[])
+classify(void *state, size_t first, uint32_t n)
+{
+	struct acl *acl = state;
+
+	rte_acl_classify(acl->contexts[acl->context].ctx, acl->pointers + first, acl->found, n,
+		acl->n_categories);
+}
+
+/* Lookups a nanosecond of what is chosen, over `ns`. */
+static double
+rate_over(struct acl *acl, uint32_t burst, uint64_t ns, size_t *at)
+{
+	uint64_t start = sl_clock_monotonic_ns();
+	uint64_t lookups = 0;
+	uint64_t now;
+
+	do {
+		for (int i = 0; i < 8; i++) {
+			uint32_t n = (uint32_t)SL_MIN((size_t)burst, acl->n_headers - *at);
+
+			classify(acl, *at, n);
+			*at = *at + n == acl->n_headers ? 0 : *at + n;
+			lookups += n;
+		}
+		now = sl_clock_monotonic_ns();
+	} while (now - start < ns);
+	return (double)lookups / (double)(now - start);
+}
+
+static double
+try_chosen(struct acl *acl, uint32_t burst, size_t *at)
+{
+	rte_acl_set_ctx_classify(acl->contexts[acl->context].ctx, methods[acl->method].alg);
+	(void)rate_over(acl, burst, WARM_UP_NS, at);
+	return rate_over(acl, burst, TRIAL_NS, at);
+}
+
+/* Trials go round, so that a neighbour's load hits every method alike. */
+static void
+tune(void *state, uint32_t burst)
+{
+	struct acl *acl = state;
+	double rates[SL_ARRAY_LEN(sizes)][N_METHODS][TRIALS] = {0};
+	size_t best_context = 0;
+	size_t best_method = acl->method;
+	double best = 0;
+	size_t at = 0;
+
+	for (size_t trial = 0; trial < TRIALS; trial++)
+		for (acl->context = 0; acl->context < acl->n_contexts; acl->context++)
+			for (acl->method = 0; acl->method < N_METHODS; acl->method++)
+				if (acl->may[acl->method])
+					rates[acl->context][acl->method][trial] =
+						try_chosen(acl, burst, &at);
+	for (size_t c = 0; c < acl->n_contexts; c++) {
+		for (size_t m = 0; m < N_METHODS; m++) {
+			double rate = bench_median(rates[c][m], TRIALS);
+
+			if (rate > best) {
+				best = rate;
+				best_context = c;
+				best_method = m;
+			}
+		}
+	}
+	acl->context = best_context;
+	acl->method = best_method;
+	rte_acl_set_ctx_classify(acl->contexts[best_context].ctx, methods[best_method].alg);
+}
+
+static void
+answers(const void *state, uint32_t n, uint32_t out[])
 {
 	const struct acl *acl = state;
-	const uint8_t *data[BENCH_BURST_MAX];
 
-	for (uint32_t i = 0; i < n; i++)
-		data[i] = (const uint8_t *)&acl->keys[first + i];
-	rte_acl_classify(acl->ctx, data, answers, n, 1);
-	for (uint32_t i = 0; i < n; i++)
-		answers[i] = answers[i] == 0 ? BENCH_NO_RULE : answers[i] - 1;
+	for (uint32_t i = 0; i < n; i++) {
+		for (uint32_t s = 0; s < acl->n_sublayers; s++) {
+			uint32_t found = acl->found[i * acl->n_categories + s];
+
+			*out++ = found == 0 ? BENCH_NO_RULE : found - 1;
+		}
+	}
 }
 
-static size_t
-memory(const void *state)
+static void
+facts(const void *state, struct bench_engine_facts *out)
 {
-	return ((const struct acl *)state)->memory;
+	const struct acl *acl = state;
+	const struct bench_acl_context *context = &acl->contexts[acl->context];
+
+	*out = (struct bench_engine_facts){.build_s = context->build_s, .memory = context->memory};
+	snprintf(out->chosen, sizeof(out->chosen), "%s, max_size %zu MB", methods[acl->method].name,
+		context->max_size >> 20);
 }
 
-const struct bench_engine_ops bench_engine_acl = {"rte_acl", build, classify, memory, release};
+const struct bench_engine_ops bench_engine_acl = {
+	.name = "rte_acl",
+	.variants = method_names,
+	.build = build,
+	.tune = tune,
+	.classify = classify,
+	.answers = answers,
+	.facts = facts,
+	.free = release,
+};

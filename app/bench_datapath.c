@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench.h"
+#include "bench_median.h"
 #include "bench_policy.h"
 
 #include "base/sl_clock.h"
@@ -136,10 +137,10 @@ compile_set(struct set *set, struct sl_snapshot **out, struct sl_error *err)
 		rc = bench_rules_load(set->path, &rules, err);
 	if (rc == 0)
 		rc = bench_policy_make(&rules,
-			set->limit > 0 && set->limit < rules.n ? set->limit : rules.n, &policy,
+			set->limit > 0 && set->limit < rules.n ? set->limit : rules.n, 1, &policy,
 			err);
 	if (rc == 0)
-		rc = bench_policy_compile_policy(policy, 1, NULL, out, err);
+		rc = bench_policy_compile(policy, out, err);
 	if (rc == 0)
 		set->n_filters = (*out)->n_filters;
 	sl_policy_free(policy);

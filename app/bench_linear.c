@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench_engine.h"
 
+#include "base/sl_clock.h"
+
 #include <endian.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +14,17 @@ struct linear_rule {
 	uint64_t dst[2], dst_mask[2];
 	uint16_t src_port[2], dst_port[2];
 	uint8_t protocol, protocol_mask;
+	uint32_t place; /* in the set */
 };
 
 struct linear {
-	struct linear_rule *rules;
+	struct linear_rule *rules; /* sublayer after sublayer */
 	size_t n;
+	size_t ends[BENCH_SUBLAYERS_MAX]; /* of each sublayer's rules */
+	uint32_t n_sublayers;
 	const struct bench_trace *trace;
+	double build_s;
+	uint32_t found[BENCH_BURST_MAX * BENCH_SUBLAYERS_MAX];
 };
 
 static void
@@ -37,33 +43,43 @@ mask_of(uint8_t len, uint64_t mask[2])
 	mask[1] = len <= 64 ? 0 : ~UINT64_C(0) << (128 - len);
 }
 
-static int
-build(const struct bench_rules *rules, const struct bench_trace *trace, void **state,
-	struct sl_error *err)
+static void
+set_rule(struct linear_rule *to, const struct bench_rule *from, size_t place)
 {
-	struct linear *linear = calloc(1, sizeof(*linear));
+	split(from->src, to->src);
+	split(from->dst, to->dst);
+	mask_of(from->src_len, to->src_mask);
+	mask_of(from->dst_len, to->dst_mask);
+	memcpy(to->src_port, from->src_port, sizeof(to->src_port));
+	memcpy(to->dst_port, from->dst_port, sizeof(to->dst_port));
+	to->protocol_mask = from->has_protocol ? 0xff : 0;
+	to->protocol = from->protocol & to->protocol_mask;
+	to->place = (uint32_t)place;
+}
 
+static int
+build(const struct bench_case *given, const char *variant, void **state, struct sl_error *err)
+{
+	uint64_t start = sl_clock_monotonic_ns();
+	struct linear *linear = calloc(1, sizeof(*linear));
+	size_t n = 0;
+
+	(void)variant;
 	if (linear != NULL)
-		linear->rules = calloc(rules->n, sizeof(*linear->rules));
+		linear->rules = calloc(given->rules->n, sizeof(*linear->rules));
 	if (linear == NULL || linear->rules == NULL) {
 		free(linear);
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "linear", "not enough memory");
 	}
-	linear->n = rules->n;
-	linear->trace = trace;
-	for (size_t i = 0; i < rules->n; i++) {
-		const struct bench_rule *from = &rules->list[i];
-		struct linear_rule *to = &linear->rules[i];
-
-		split(from->src, to->src);
-		split(from->dst, to->dst);
-		mask_of(from->src_len, to->src_mask);
-		mask_of(from->dst_len, to->dst_mask);
-		memcpy(to->src_port, from->src_port, sizeof(to->src_port));
-		memcpy(to->dst_port, from->dst_port, sizeof(to->dst_port));
-		to->protocol_mask = from->has_protocol ? 0xff : 0;
-		to->protocol = from->protocol & to->protocol_mask;
+	linear->n = given->rules->n;
+	linear->n_sublayers = given->n_sublayers;
+	linear->trace = given->trace;
+	for (uint32_t s = 0; s < given->n_sublayers; s++) {
+		for (size_t i = s; i < given->rules->n; i += given->n_sublayers)
+			set_rule(&linear->rules[n++], &given->rules->list[i], i);
+		linear->ends[s] = n;
 	}
+	linear->build_s = (double)(sl_clock_monotonic_ns() - start) / 1e9;
 	*state = linear;
 	return 0;
 }
@@ -80,28 +96,47 @@ matches(const struct linear_rule *r, const uint64_t src[2], const uint64_t dst[2
 }
 
 static void
-classify(void *state, size_t first, uint32_t n, uint32_t answers[])
+classify_one(const struct linear *linear, const struct bench_header *header, uint32_t found[])
 {
-	const struct linear *linear = state;
+	uint64_t src[2];
+	uint64_t dst[2];
+	size_t rule = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const struct bench_header *header = &linear->trace->list[first + i];
-		uint64_t src[2];
-		uint64_t dst[2];
-		size_t rule = 0;
-
-		split(header->src, src);
-		split(header->dst, dst);
-		while (rule < linear->n && !matches(&linear->rules[rule], src, dst, header))
+	split(header->src, src);
+	split(header->dst, dst);
+	for (uint32_t s = 0; s < linear->n_sublayers; s++) {
+		while (rule < linear->ends[s] && !matches(&linear->rules[rule], src, dst, header))
 			rule++;
-		answers[i] = rule < linear->n ? (uint32_t)rule : BENCH_NO_RULE;
+		found[s] = rule < linear->ends[s] ? linear->rules[rule].place : BENCH_NO_RULE;
+		rule = linear->ends[s];
 	}
 }
 
-static size_t
-memory(const void *state)
+static void
+classify(void *state, size_t first, uint32_t n)
 {
-	return ((const struct linear *)state)->n * sizeof(struct linear_rule);
+	struct linear *linear = state;
+
+	for (uint32_t i = 0; i < n; i++)
+		classify_one(linear, &linear->trace->list[first + i],
+			&linear->found[i * linear->n_sublayers]);
+}
+
+static void
+answers(const void *state, uint32_t n, uint32_t out[])
+{
+	const struct linear *linear = state;
+
+	memcpy(out, linear->found, (size_t)n * linear->n_sublayers * sizeof(*out));
+}
+
+static void
+facts(const void *state, struct bench_engine_facts *out)
+{
+	const struct linear *linear = state;
+
+	*out = (struct bench_engine_facts){
+		.build_s = linear->build_s, .memory = linear->n * sizeof(struct linear_rule)};
 }
 
 static void
@@ -114,4 +149,11 @@ release(void *state)
 	free(linear);
 }
 
-const struct bench_engine_ops bench_engine_linear = {"linear", build, classify, memory, release};
+const struct bench_engine_ops bench_engine_linear = {
+	.name = "linear",
+	.build = build,
+	.classify = classify,
+	.answers = answers,
+	.facts = facts,
+	.free = release,
+};

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SUBLAYER_WEIGHT 40000u /* of the first; each next one weighs one less */
+
 const struct sl_layer *
 bench_policy_layer(const struct bench_rules *rules)
 {
@@ -98,56 +100,80 @@ add_object(struct sl_policy *policy, struct sl_object *object, struct sl_error *
 }
 
 static int
-add_sublayer(struct sl_policy *policy, struct sl_error *err)
+add_sublayer(struct sl_policy *policy, uint32_t s, struct sl_error *err)
 {
 	struct sl_object *object = sl_object_new(SL_OBJECT_SUBLAYER);
 
 	if (object == NULL)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
-	object->key = strdup("bench");
+	object->key = number_text("bench-", s);
 	object->name = strdup("Rules under test");
-	sl_sublayer_of(object)->weight = 40000;
+	sl_sublayer_of(object)->weight = (uint16_t)(SUBLAYER_WEIGHT - s);
 	return add_object(policy, object, err);
 }
 
-static int
-add_rule(struct sl_policy *policy, const struct bench_rules *rules, size_t i, struct sl_error *err)
+/* Everything of a rule's filter; what could not be allocated is NULL. */
+static void
+fill_filter(struct sl_object *object, const struct bench_rules *rules, size_t i, uint32_t s)
 {
-	struct sl_object *object = sl_object_new(SL_OBJECT_FILTER);
-	struct sl_filter *filter;
+	struct sl_filter *filter = sl_filter_of(object);
 
-	if (object == NULL)
-		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
-	filter = sl_filter_of(object);
 	object->key = number_text("rule-", i);
 	object->name = number_text("Rule ", i);
 	filter->layer = bench_policy_layer(rules);
-	filter->sublayer = strdup("bench");
+	filter->sublayer = number_text("bench-", s);
 	filter->weight_kind = SL_WEIGHT_EXACT;
 	filter->weight = rules->n - i;
 	filter->action = i % 2 == 0 ? SLUICE_ACTION_BLOCK : SLUICE_ACTION_PERMIT;
 	filter->conditions = calloc(5, sizeof(*filter->conditions));
-	if (object->key == NULL || object->name == NULL || filter->sublayer == NULL ||
-		filter->conditions == NULL) {
-		sl_object_put(object);
-		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
-	}
-	set_conditions(filter, &rules->list[i], rules->is_v6);
-	return add_object(policy, object, err);
+	if (filter->conditions != NULL)
+		set_conditions(filter, &rules->list[i], rules->is_v6);
+}
+
+struct sl_object *
+bench_policy_filter(const struct bench_rules *rules, size_t i, uint32_t n_sublayers)
+{
+	struct sl_object *object = sl_object_new(SL_OBJECT_FILTER);
+	const struct sl_filter *filter;
+
+	if (object == NULL)
+		return NULL;
+	fill_filter(object, rules, i, (uint32_t)(i % n_sublayers));
+	filter = sl_filter_of(object);
+	if (object->key != NULL && object->name != NULL && filter->sublayer != NULL &&
+		filter->conditions != NULL)
+		return object;
+	sl_object_put(object);
+	return NULL;
 }
 
 int
-bench_policy_make(
-	const struct bench_rules *rules, size_t n, struct sl_policy **out, struct sl_error *err)
+bench_policy_fill(struct sl_policy *policy, const struct bench_rules *rules, size_t n,
+	uint32_t n_sublayers, struct sl_error *err)
+{
+	int rc = 0;
+
+	for (uint32_t s = 0; rc == 0 && s < n_sublayers; s++)
+		rc = add_sublayer(policy, s, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct sl_object *object = bench_policy_filter(rules, i, n_sublayers);
+
+		rc = object != NULL ? add_object(policy, object, err)
+				    : sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
+	}
+	return rc;
+}
+
+int
+bench_policy_make(const struct bench_rules *rules, size_t n, uint32_t n_sublayers,
+	struct sl_policy **out, struct sl_error *err)
 {
 	struct sl_policy *policy = sl_policy_new();
 	int rc;
 
 	if (policy == NULL)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
-	rc = add_sublayer(policy, err);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = add_rule(policy, rules, i, err);
+	rc = bench_policy_fill(policy, rules, n, n_sublayers, err);
 	if (rc != 0) {
 		sl_policy_free(policy);
 		return rc;
@@ -169,24 +195,10 @@ bind_filter(void *ctx, const struct sl_filter *filter, struct sl_filter_binding 
 }
 
 int
-bench_policy_compile_policy(const struct sl_policy *policy, uint64_t revision,
-	const struct sl_snapshot *previous, struct sl_snapshot **out, struct sl_error *err)
+bench_policy_compile(const struct sl_policy *policy, struct sl_snapshot **out, struct sl_error *err)
 {
 	uint32_t next = 0;
 	struct sl_compile_host host = {.bind = bind_filter, .ctx = &next};
 
-	return sl_snapshot_compile(policy, revision, previous, NULL, &host, out, err);
-}
-
-int
-bench_policy_compile(
-	const struct bench_rules *rules, struct sl_snapshot **out, struct sl_error *err)
-{
-	struct sl_policy *policy = NULL;
-	int rc = bench_policy_make(rules, rules->n, &policy, err);
-
-	if (rc == 0)
-		rc = bench_policy_compile_policy(policy, 1, NULL, out, err);
-	sl_policy_free(policy);
-	return rc;
+	return sl_snapshot_compile(policy, 1, NULL, NULL, &host, out, err);
 }

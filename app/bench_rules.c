@@ -163,6 +163,27 @@ bench_rules_fini(struct bench_rules *rules)
 	memset(rules, 0, sizeof(*rules));
 }
 
+static bool
+is_default(const struct bench_rule *rule)
+{
+	return rule->src_len == 0 && rule->dst_len == 0 && !rule->has_protocol &&
+		rule->src_port[0] == 0 && rule->src_port[1] == 65535 && rule->dst_port[0] == 0 &&
+		rule->dst_port[1] == 65535;
+}
+
+size_t
+bench_rules_drop_default(struct bench_rules *rules)
+{
+	size_t kept = 0;
+	size_t n = rules->n;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_default(&rules->list[i]))
+			rules->list[kept++] = rules->list[i];
+	rules->n = kept;
+	return n - kept;
+}
+
 /* A decimal number that fits `n_bytes` (at most 8) to bytes, network order. */
 static bool
 parse_decimal(const char **at, uint8_t *bytes, size_t n_bytes)
