@@ -4,16 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CALLOUT_KEY "callout"
-
-static void
+void
 die(const char *what, const char *text)
 {
 	fprintf(stderr, "%s: %s\n", what, text);
 	abort();
 }
 
-static void *
+void *
 must(void *pointer)
 {
 	if (pointer == NULL)
@@ -26,184 +24,117 @@ generator_layer(uint32_t i)
 {
 	uint32_t n;
 	const struct sl_layer *const *layers = sl_layer_list(&n);
+	uint32_t n_working = 0;
+	uint32_t at = 0;
 
-	for (uint32_t at = 0;; at = (at + 1) % n) {
-		if (layers[at]->status == SL_LAYER_WORKING && i-- == 0)
-			return layers[at];
-	}
-}
-
-/* --- Numbers of up to 16 bytes. --- */
-
-static void
-number_to(uint8_t to[16], uint64_t number)
-{
-	memset(to, 0, 16);
-	for (int i = 0; i < 8; i++)
-		to[15 - i] = (uint8_t)(number >> 8 * i);
-}
-
-static uint64_t
-number_of(const uint8_t from[16])
-{
-	uint64_t number = 0;
-
-	for (int i = 8; i < 16; i++)
-		number = number << 8 | from[i];
-	return number;
-}
-
-/* Adds -1, 0 or 1 to the lowest `size` bytes, which wrap. */
-static void
-number_step(uint8_t number[16], uint32_t size, int step)
-{
-	for (uint32_t i = 16; i-- > 16 - size && step != 0;) {
-		const int sum = number[i] + step;
-
-		number[i] = (uint8_t)sum;
-		step = sum < 0 ? -1 : sum > 255;
-	}
-}
-
-/* Turns all bits below the first `kept` of the lowest `size` bytes to `bit`. */
-static void
-number_fill(uint8_t number[16], uint32_t size, uint32_t kept, bool bit)
-{
-	for (uint32_t i = kept; i < size * 8; i++) {
-		uint8_t *byte = &number[16 - size + i / 8];
-		const uint8_t mask = (uint8_t)(0x80 >> i % 8);
-
-		*byte = (uint8_t)(bit ? *byte | mask : *byte & ~mask);
-	}
-}
-
-static void
-number_random(struct random *random, uint8_t to[16], uint32_t size)
-{
-	memset(to, 0, 16);
-	for (uint32_t i = 16 - size; i < 16; i++)
-		to[i] = (uint8_t)random_next(random);
-	/* Small numbers are what most fields hold. */
-	if (random_chance(random, 30))
-		number_fill(to, 16, 0, false), to[15] = (uint8_t)random_below(random, 8);
-	else if (random_chance(random, 5))
-		number_fill(to, size, 0, true);
+	for (uint32_t id = 0; id < n; id++)
+		n_working += layers[id]->status == SL_LAYER_WORKING;
+	for (i %= n_working; i > 0 || layers[at]->status != SL_LAYER_WORKING; at++)
+		i -= layers[at]->status == SL_LAYER_WORKING;
+	return layers[at];
 }
 
 /* --- Corners. --- */
 
 static void
-corner_add(struct generator *g, enum sl_slot slot, const uint8_t number[16])
+corner_add(struct generator *g, enum sl_slot slot, u128 value)
 {
 	struct corners *corners;
 	uint32_t at;
 
-	if (slot == SL_SLOT_NONE)
+	if (slot == SL_SLOT_NONE || g->is_frozen)
 		return;
 	corners = &g->corners[slot];
 	at = corners->n < CORNERS_MAX ? corners->n++ : random_below(&g->random, CORNERS_MAX);
-	memcpy(corners->list[at], number, 16);
+	corners->list[at] = value;
 }
 
 /* A value that conditions of the slot use already, or a new one that they will use again. */
-static void
-pick(struct generator *g, enum sl_slot slot, uint8_t to[16])
+static u128
+pick(struct generator *g, enum sl_slot slot)
 {
 	const struct corners *corners = slot == SL_SLOT_NONE ? NULL : &g->corners[slot];
-	const uint32_t size = slot == SL_SLOT_NONE ? 4 : sl_slot_info[slot].size;
+	const uint32_t bits = slot_bits(slot);
+	u128 value;
 
 	if (corners != NULL && corners->n > 0 && random_chance(&g->random, 75)) {
-		memcpy(to, corners->list[random_below(&g->random, corners->n)], 16);
+		value = corners->list[random_below(&g->random, corners->n)];
 		if (random_chance(&g->random, 20))
-			number_step(to, size, random_chance(&g->random, 50) ? 1 : -1);
+			value += random_chance(&g->random, 50) ? 1 : -1;
+		value &= u128_max(bits);
 	} else {
-		number_random(&g->random, to, size);
+		value = u128_random(&g->random, bits);
 	}
-	corner_add(g, slot, to);
+	corner_add(g, slot, value);
+	return value;
 }
 
 /* --- Conditions. --- */
 
 static void
-set_scalar(union sl_scalar *scalar, const struct sl_layer_field *field, const uint8_t number[16])
-{
-	if (field->type == SLUICE_TYPE_BYTE_ARRAY16)
-		memcpy(scalar->bytes, number, 16);
-	else if (field->type == SLUICE_TYPE_BYTE_ARRAY6)
-		memcpy(scalar->bytes, number + 10, 6);
-	else
-		scalar->number = number_of(number);
-}
-
-static void
 make_range(struct generator *g, const struct sl_layer_field *field, enum sl_slot slot,
 	struct sl_condition *condition)
 {
-	uint8_t a[16];
-	uint8_t b[16];
-	const uint32_t size = slot == SL_SLOT_NONE ? 4 : sl_slot_info[slot].size;
+	const uint32_t bits = slot_bits(slot);
+	u128 a = pick(g, slot);
+	u128 b = a;
 
-	pick(g, slot, a);
 	if (random_chance(&g->random, 50)) {
-		pick(g, slot, b);
+		b = pick(g, slot);
 	} else {
 		/* An aligned block, as prefixes and port ranges often are. */
-		const uint32_t kept = random_below(&g->random, size * 8 + 1);
+		const u128 host = u128_max(random_below(&g->random, bits + 1));
 
-		memcpy(b, a, 16);
-		number_fill(a, size, kept, false);
-		number_fill(b, size, kept, true);
+		a &= ~host;
+		b |= host;
 		corner_add(g, slot, a);
 		corner_add(g, slot, b);
 	}
 	condition->match = SL_MATCH_RANGE;
 	condition->value.type = SLUICE_TYPE_RANGE;
 	condition->value.range_type = field->type;
-	set_scalar(&condition->value.low, field, memcmp(a, b, 16) <= 0 ? a : b);
-	set_scalar(&condition->value.high, field, memcmp(a, b, 16) <= 0 ? b : a);
+	u128_to_scalar(SL_MIN(a, b), field->type, &condition->value.low);
+	u128_to_scalar(SL_MAX(a, b), field->type, &condition->value.high);
 }
 
 static void
 make_prefix(struct generator *g, const struct sl_layer_field *field, enum sl_slot slot,
 	struct sl_condition *condition)
 {
-	const uint32_t size = field->type == SLUICE_TYPE_BYTE_ARRAY16 ? 16 : 4;
-	const uint32_t len = random_below(&g->random, size * 8 + 1);
-	uint8_t number[16];
+	const uint32_t bits = field->type == SLUICE_TYPE_BYTE_ARRAY16 ? 128 : 32;
+	const uint32_t len = random_below(&g->random, bits + 1);
+	const u128 host = u128_max(bits - len);
+	const u128 low = pick(g, slot) & ~host;
 
-	pick(g, slot, number);
-	number_fill(number, size, len, false);
-	corner_add(g, slot, number);
+	corner_add(g, slot, low);
+	corner_add(g, slot, low | host);
 	condition->match = random_chance(&g->random, 85) ? SL_MATCH_EQUAL : SL_MATCH_NOT_EQUAL;
-	set_scalar(&condition->value.low, field, number);
-	if (size == 16) {
+	u128_to_scalar(low, field->type, &condition->value.low);
+	if (bits == 128) {
 		condition->value.type = SLUICE_TYPE_V6_ADDR_MASK;
 		condition->value.prefix_len = (uint8_t)len;
 	} else {
 		condition->value.type = SLUICE_TYPE_V4_ADDR_MASK;
-		condition->value.high.number = len == 0 ? 0 : (uint32_t)(UINT32_MAX << (32 - len));
+		condition->value.high.number = ~(uint32_t)host;
 	}
-	number_fill(number, size, len, true);
-	corner_add(g, slot, number);
 }
 
 static void
 make_flags(struct generator *g, const struct sl_layer_field *field, enum sl_slot slot,
 	struct sl_condition *condition)
 {
-	uint8_t number[16];
-	const uint32_t size = slot == SL_SLOT_NONE ? 4 : sl_slot_info[slot].size;
+	const uint32_t bits = slot_bits(slot);
+	u128 value;
 
-	if (random_chance(&g->random, 70)) {
-		number_to(number, (uint64_t)1 << random_below(&g->random, size * 8));
-		number[15] |= (uint8_t)(1u << random_below(&g->random, 8));
-	} else {
-		pick(g, slot, number);
-	}
-	corner_add(g, slot, number);
+	if (random_chance(&g->random, 70))
+		value = (u128)1 << random_below(&g->random, bits) |
+			1u << random_below(&g->random, 8);
+	else
+		value = pick(g, slot);
+	corner_add(g, slot, value);
 	condition->match = (enum sl_match)(SL_MATCH_FLAGS_ALL_SET + random_below(&g->random, 3));
 	condition->value.type = field->type;
-	set_scalar(&condition->value.low, field, number);
+	u128_to_scalar(value, field->type, &condition->value.low);
 }
 
 static void
@@ -214,12 +145,10 @@ make_scalar(struct generator *g, const struct sl_layer_field *field, enum sl_slo
 		SL_MATCH_NOT_EQUAL, SL_MATCH_GREATER, SL_MATCH_LESS, SL_MATCH_GREATER_OR_EQUAL,
 		SL_MATCH_LESS_OR_EQUAL};
 	const bool is_mac = field->type == SLUICE_TYPE_BYTE_ARRAY6;
-	uint8_t number[16];
 
-	pick(g, slot, number);
 	condition->match = orders[random_below(&g->random, is_mac ? 4 : SL_ARRAY_LEN(orders))];
 	condition->value.type = field->type;
-	set_scalar(&condition->value.low, field, number);
+	u128_to_scalar(pick(g, slot), field->type, &condition->value.low);
 }
 
 static bool
@@ -269,9 +198,7 @@ make_condition(
 	struct generator *g, const struct sl_layer_field *field, struct sl_condition *condition)
 {
 	const enum sl_slot slot = sl_meta_slot(g->layer, field->field);
-	const bool is_address = field->type == SLUICE_TYPE_BYTE_ARRAY16 ||
-		slot == SL_SLOT_IP4_SRC || slot == SL_SLOT_IP4_DST ||
-		slot == SL_SLOT_EMB_IP4_REMOTE;
+	const bool is_address = sl_field_is_address(field->field);
 	const uint32_t kind = random_below(&g->random, 100);
 
 	condition->field = field->field;
@@ -308,8 +235,8 @@ finish(struct sl_object *object)
 	sl_problems_fini(&problems);
 }
 
-static void
-add(struct generator *g, struct sl_object *object)
+void
+generator_add(struct generator *g, struct sl_object *object)
 {
 	struct sl_error err = {0};
 
@@ -318,8 +245,8 @@ add(struct generator *g, struct sl_object *object)
 		die("sl_policy_add", err.text);
 }
 
-static struct sl_object *
-named(enum sl_object_type type, const char *prefix, uint32_t number)
+struct sl_object *
+generator_object(enum sl_object_type type, const char *prefix, uint32_t number)
 {
 	struct sl_object *object = must(sl_object_new(type));
 	char key[32];
@@ -330,18 +257,41 @@ named(enum sl_object_type type, const char *prefix, uint32_t number)
 	return object;
 }
 
-static void
-add_sublayers(struct generator *g)
+void
+generator_sublayers(struct generator *g, uint32_t n)
 {
-	g->n_sublayers = random_chance(&g->random, 40) ? 1 : 1 + random_below(&g->random, 6);
-	if (random_chance(&g->random, 3))
-		g->n_sublayers = 60;
-	for (uint32_t i = 0; i < g->n_sublayers; i++) {
-		struct sl_object *object = named(SL_OBJECT_SUBLAYER, "sublayer", i);
+	while (g->n_sublayers < n) {
+		struct sl_object *object =
+			generator_object(SL_OBJECT_SUBLAYER, "sublayer", g->n_sublayers++);
 
 		/* Equal weights are legal: the older one comes first. */
 		sl_sublayer_of(object)->weight = (uint16_t)(1 + random_below(&g->random, 12));
-		add(g, object);
+		generator_add(g, object);
+	}
+}
+
+static void
+add_sublayers(struct generator *g)
+{
+	uint32_t n = random_chance(&g->random, 40) ? 1 : 1 + random_below(&g->random, 6);
+
+	g->n_sublayers = 0;
+	generator_sublayers(g, random_chance(&g->random, 3) ? 60 : n);
+}
+
+static void
+list_slots(struct generator *g)
+{
+	uint64_t seen = 0;
+
+	g->n_slots = 0;
+	for (uint32_t i = 0; i < g->layer->n_fields; i++) {
+		const enum sl_slot slot = sl_meta_slot(g->layer, g->layer->fields[i].field);
+
+		if (slot == SL_SLOT_NONE || (seen >> slot & 1))
+			continue;
+		seen |= (uint64_t)1 << slot;
+		g->slots[g->n_slots++] = slot;
 	}
 }
 
@@ -367,33 +317,31 @@ slot_of_set(struct generator *g, enum sl_set_type type)
 static void
 fill_set(struct generator *g, struct sl_set *set)
 {
-	static const uint8_t sizes[SL_SET_TYPE_COUNT] = {[SL_SET_V4_PREFIX] = 4,
-		[SL_SET_V6_PREFIX] = 16,
-		[SL_SET_MAC] = 6,
-		[SL_SET_UINT8] = 1,
-		[SL_SET_UINT16] = 2,
-		[SL_SET_UINT32] = 4};
-	const uint32_t size = sizes[set->set_type];
+	static const uint8_t bits[SL_SET_TYPE_COUNT] = {[SL_SET_V4_PREFIX] = 32,
+		[SL_SET_V6_PREFIX] = 128,
+		[SL_SET_MAC] = 48,
+		[SL_SET_UINT8] = 8,
+		[SL_SET_UINT16] = 16,
+		[SL_SET_UINT32] = 32};
+	const uint32_t n_bits = bits[set->set_type];
 	const enum sl_slot slot = slot_of_set(g, set->set_type);
-	const bool is_exact = set->set_type == SL_SET_MAC;
 
 	set->n_elements = random_chance(&g->random, 80) ? random_below(&g->random, 12)
 							: random_below(&g->random, 400);
 	set->elements = must(calloc(set->n_elements + 1, sizeof(*set->elements)));
 	for (size_t i = 0; i < set->n_elements; i++) {
-		struct sl_set_range *range = &set->elements[i];
-		const uint32_t kept = is_exact ? size * 8 : random_below(&g->random, size * 8 + 1);
-
-		if (slot == SL_SLOT_NONE)
-			number_random(&g->random, range->low, size);
-		else
-			pick(g, slot, range->low);
 		/* Long prefixes mostly, or the first short one would be all there is to the set. */
-		memcpy(range->high, range->low, 16);
-		number_fill(range->low, size, SL_MAX(kept, size * 4), false);
-		number_fill(range->high, size, SL_MAX(kept, size * 4), true);
-		corner_add(g, slot, range->low);
-		corner_add(g, slot, range->high);
+		const u128 host = set->set_type == SL_SET_MAC
+			? 0
+			: u128_max(random_below(&g->random, n_bits / 2 + 1) *
+				  random_below(&g->random, 2));
+		const u128 value = slot == SL_SLOT_NONE ? u128_random(&g->random, n_bits)
+							: pick(g, slot) & u128_max(n_bits);
+
+		u128_to_bytes(value & ~host, set->elements[i].low, 16);
+		u128_to_bytes(value | host, set->elements[i].high, 16);
+		corner_add(g, slot, value & ~host);
+		corner_add(g, slot, value | host);
 	}
 }
 
@@ -402,13 +350,13 @@ add_sets(struct generator *g)
 {
 	g->n_sets = random_chance(&g->random, 50) ? 0 : 1 + random_below(&g->random, SETS_MAX);
 	for (uint32_t i = 0; i < g->n_sets; i++) {
-		struct sl_object *object = named(SL_OBJECT_SET, "set", i);
+		struct sl_object *object = generator_object(SL_OBJECT_SET, "set", i);
 		struct sl_set *set = sl_set_of(object);
 
 		set->set_type = (enum sl_set_type)random_below(&g->random, SL_SET_TYPE_COUNT);
 		g->set_types[i] = set->set_type;
 		fill_set(g, set);
-		add(g, object);
+		generator_add(g, object);
 	}
 }
 
@@ -442,8 +390,11 @@ generator_begin(struct generator *g, const struct sl_layer *layer)
 
 	g->layer = layer;
 	g->policy = must(sl_policy_new());
-	memset(g->corners, 0, sizeof(g->corners));
+	for (uint32_t slot = 0; slot < SL_SLOT_COUNT; slot++)
+		g->corners[slot].n = 0;
+	g->is_frozen = false;
 	g->n_filters = 0;
+	list_slots(g);
 	g->n_conditions_max = random_chance(&g->random, 90) ? 5 : 30;
 	g->callout_percent = random_chance(&g->random, 50) ? 0 : random_below(&g->random, 60);
 	g->distinct_weights = random_chance(&g->random, 50);
@@ -459,7 +410,7 @@ generator_begin(struct generator *g, const struct sl_layer *layer)
 	callout->name = must(strdup(CALLOUT_KEY));
 	sl_callout_object_of(callout)->layer = layer;
 	sl_callout_object_of(callout)->plugin = must(strdup("mock"));
-	add(g, callout);
+	generator_add(g, callout);
 }
 
 static void
@@ -520,10 +471,10 @@ choose_conditions(struct generator *g, struct sl_filter *filter)
 	}
 }
 
-struct sl_filter *
-generator_filter(struct generator *g)
+static struct sl_filter *
+make_filter(struct generator *g, uint32_t number)
 {
-	struct sl_object *object = named(SL_OBJECT_FILTER, "filter", g->n_filters++);
+	struct sl_object *object = generator_object(SL_OBJECT_FILTER, "filter", number);
 	struct sl_filter *filter = sl_filter_of(object);
 	char sublayer[32];
 
@@ -535,6 +486,24 @@ generator_filter(struct generator *g)
 	choose_weight(g, filter);
 	choose_conditions(g, filter);
 	finish(object);
+	return filter;
+}
+
+struct sl_filter *
+generator_filter(struct generator *g)
+{
+	return make_filter(g, g->n_filters++);
+}
+
+struct sl_filter *
+generator_filter_as(struct generator *g, uint32_t number, uint64_t seed)
+{
+	const struct random kept = g->random;
+	struct sl_filter *filter;
+
+	g->random.state = seed;
+	filter = make_filter(g, number);
+	g->random = kept;
 	return filter;
 }
 
@@ -552,63 +521,6 @@ generator_end(struct generator *g)
 {
 	sl_policy_free(g->policy);
 	g->policy = NULL;
-}
-
-/* --- Packets. --- */
-
-static void
-put_slot(struct sl_meta *meta, enum sl_slot slot, const uint8_t number[16])
-{
-	const struct sl_slot_info *info = &sl_slot_info[slot];
-	uint8_t *at = (uint8_t *)meta + info->offset;
-	const uint64_t value = number_of(number);
-
-	if (info->kind == SL_SLOT_KIND_BYTES)
-		memcpy(at, number + (16 - info->size), info->size);
-	else
-		/* Host order: the lowest bytes come first on every machine this runs on. */
-		memcpy(at, &value, info->size);
-}
-
-static void
-fill_slot(struct generator *g, struct sl_meta *meta, enum sl_slot slot)
-{
-	const struct corners *corners = &g->corners[slot];
-	const uint32_t size = sl_slot_info[slot].size;
-	const struct sl_blob *blob = &g->blobs[random_below(&g->random, BLOBS_MAX)];
-	uint8_t number[16];
-
-	if (sl_slot_info[slot].kind == SL_SLOT_KIND_BLOB) {
-		memcpy((uint8_t *)meta + sl_slot_info[slot].offset, &blob, sizeof(blob));
-		return;
-	}
-	number_random(&g->random, number, size);
-	if (corners->n > 0 && random_chance(&g->random, 90)) {
-		memcpy(number, corners->list[random_below(&g->random, corners->n)], 16);
-		number_step(number, size, (int)random_below(&g->random, 3) - 1);
-	}
-	put_slot(meta, slot, number);
-}
-
-void
-generator_meta(struct generator *g, struct sl_meta *meta)
-{
-	const struct sl_meta_ports ports = {.arrival_luid = 0};
-
-	sl_meta_setup(meta, SLUICE_DIRECTION_INBOUND, &ports);
-	/* What an absent field holds must not matter. */
-	memset(meta, (int)random_next(&g->random), sizeof(*meta));
-	meta->present = random_next(&g->random) & random_next(&g->random);
-	for (uint32_t i = 0; i < g->layer->n_fields; i++) {
-		const enum sl_slot slot = sl_meta_slot(g->layer, g->layer->fields[i].field);
-
-		if (slot == SL_SLOT_NONE)
-			continue;
-		fill_slot(g, meta, slot);
-		meta->present |= (uint64_t)1 << slot;
-		if (random_chance(&g->random, 7))
-			meta->present &= ~((uint64_t)1 << slot);
-	}
 }
 
 static int
@@ -631,82 +543,4 @@ generator_compile(const struct sl_policy *policy, const struct sl_snapshot *prev
 	if (sl_snapshot_compile(policy, 1, previous, NULL, &host, &snapshot, &err) != 0)
 		die("sl_snapshot_compile", err.text);
 	return snapshot;
-}
-
-/* --- Reports. --- */
-
-static void
-print_bytes(const uint8_t *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		fprintf(stderr, "%02x", bytes[i]);
-}
-
-static void
-print_scalar(enum sl_slot slot, const union sl_scalar *scalar)
-{
-	if (slot != SL_SLOT_NONE && sl_slot_info[slot].kind == SL_SLOT_KIND_BYTES)
-		print_bytes(scalar->bytes, sl_slot_info[slot].size);
-	else
-		fprintf(stderr, "%llu", (unsigned long long)scalar->number);
-}
-
-static void
-print_condition(const struct sl_layer *layer, const struct sl_condition *condition)
-{
-	const struct sl_condition_value *value = &condition->value;
-	const enum sl_slot slot = sl_meta_slot(layer, condition->field);
-
-	fprintf(stderr, "    %s %s ", sl_field_name(condition->field),
-		sl_match_name(condition->match));
-	if (value->type == SLUICE_TYPE_EMPTY) {
-		fprintf(stderr, "EMPTY\n");
-		return;
-	}
-	if (value->text != NULL) {
-		fprintf(stderr, "\"%s\"\n", value->text);
-		return;
-	}
-	print_scalar(slot, &value->low);
-	if (value->type == SLUICE_TYPE_V6_ADDR_MASK)
-		fprintf(stderr, "/%u", value->prefix_len);
-	else if (value->type == SLUICE_TYPE_V4_ADDR_MASK || value->type == SLUICE_TYPE_RANGE)
-		fprintf(stderr, " .. "), print_scalar(slot, &value->high);
-	fprintf(stderr, "\n");
-}
-
-void
-print_filter(const struct sl_filter *filter)
-{
-	fprintf(stderr, "  %s: id %llu, sublayer %s, weight %llu, action %s\n", filter->object.key,
-		(unsigned long long)filter->object.id, filter->sublayer,
-		(unsigned long long)filter->effective_weight, sl_action_name(filter->action));
-	for (size_t i = 0; i < filter->n_conditions; i++)
-		print_condition(filter->layer, &filter->conditions[i]);
-}
-
-void
-print_meta(const struct sl_layer *layer, const struct sl_meta *meta)
-{
-	for (uint32_t i = 0; i < layer->n_fields; i++) {
-		const enum sl_slot slot = sl_meta_slot(layer, layer->fields[i].field);
-		const struct sl_slot_info *info = &sl_slot_info[slot == SL_SLOT_NONE ? 0 : slot];
-		const uint8_t *at = (const uint8_t *)meta + info->offset;
-		const struct sl_blob *blob;
-
-		if (slot == SL_SLOT_NONE)
-			continue;
-		fprintf(stderr, "  %s = ", sl_field_name(layer->fields[i].field));
-		if (!sl_meta_has(meta, slot)) {
-			fprintf(stderr, "EMPTY");
-		} else if (info->kind == SL_SLOT_KIND_NUMBER) {
-			fprintf(stderr, "%llu", (unsigned long long)sl_meta_number(meta, slot));
-		} else if (info->kind == SL_SLOT_KIND_BYTES) {
-			print_bytes(at, info->size);
-		} else {
-			memcpy(&blob, at, sizeof(blob));
-			fprintf(stderr, "\"%.*s\"", (int)blob->len, (const char *)blob->bytes);
-		}
-		fprintf(stderr, "\n");
-	}
 }

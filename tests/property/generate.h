@@ -8,19 +8,26 @@
  */
 
 #include "classifier/sl_classify.h"
+#include "number.h"
 #include "policy/sl_policy.h"
-#include "random.h"
 
 #include <stddef.h>
 
 #define CORNERS_MAX 256
 #define SETS_MAX    24
 #define BLOBS_MAX   12
+#define TEXTS_MAX   1024 /* more than two of every packet of a batch */
 
-/* Values of a slot that some condition names or just misses, as 16-byte big-endian numbers. */
+/* Values of a slot that some condition names or just misses. */
 struct corners {
-	uint8_t list[CORNERS_MAX][16];
+	u128 list[CORNERS_MAX];
 	uint32_t n;
+};
+
+/* A text of a packet. */
+struct text {
+	struct sl_blob blob;
+	char bytes[48];
 };
 
 struct generator {
@@ -28,6 +35,9 @@ struct generator {
 	const struct sl_layer *layer;
 	struct sl_policy *policy;
 	struct corners corners[SL_SLOT_COUNT];
+	bool is_frozen; /* corners stay as they are: filters no longer depend on earlier ones */
+	enum sl_slot slots[SL_SLOT_COUNT]; /* that the layer's fields mean */
+	uint32_t n_slots;
 	uint32_t n_sublayers;
 	uint32_t n_sets;
 	enum sl_set_type set_types[SETS_MAX];
@@ -39,27 +49,37 @@ struct generator {
 	bool distinct_weights;
 	struct sl_blob blobs[BLOBS_MAX];
 	char blob_bytes[BLOBS_MAX][24];
+	struct text texts[TEXTS_MAX]; /* of packets, used in turn */
+	uint32_t n_texts;
 };
+
+/* Ends the test program with a word about why; the pointer, when it is not NULL. */
+_Noreturn void die(const char *what, const char *text);
+void *must(void *pointer);
 
 /* The i-th working layer, counted around. */
 const struct sl_layer *generator_layer(uint32_t i);
 
+/* The key of the callout that every policy has. */
+#define CALLOUT_KEY "callout"
+
 /* A new policy with sublayers, sets and a callout, without filters. Its random state stays. */
 void generator_begin(struct generator *g, const struct sl_layer *layer);
+/* Adds sublayers until there are `n`; they are "sublayer0" and so on. */
+void generator_sublayers(struct generator *g, uint32_t n);
+/* Finishes an object and adds it to the policy. */
+void generator_add(struct generator *g, struct sl_object *object);
+/* A new object called `prefix` and a number. */
+struct sl_object *generator_object(enum sl_object_type type, const char *prefix, uint32_t number);
 /* Adds a random filter to the policy. */
 void generator_add_filter(struct generator *g);
 /* A finished filter that is in no policy. The caller's reference. */
 struct sl_filter *generator_filter(struct generator *g);
+/* The same, as the key "filterNUMBER" and a seed alone make it, once the generator is frozen. */
+struct sl_filter *generator_filter_as(struct generator *g, uint32_t number, uint64_t seed);
 void generator_end(struct generator *g);
-
-/* A random packet for the layer. */
-void generator_meta(struct generator *g, struct sl_meta *meta);
 
 struct sl_snapshot *
 generator_compile(const struct sl_policy *policy, const struct sl_snapshot *previous);
-
-/* What a filter and a packet are, on standard error, for reports. */
-void print_filter(const struct sl_filter *filter);
-void print_meta(const struct sl_layer *layer, const struct sl_meta *meta);
 
 #endif

@@ -44,13 +44,33 @@ random_seed(void)
 	return text == NULL ? 20240607 : strtoull(text, NULL, 0);
 }
 
-/* SLUICE_PROPERTY_N, or `n`: how many classifications are wanted. */
+/* How many times slower a sanitizer's build is, roughly. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define RANDOM_SLOWNESS 25u
+#else
+#define RANDOM_SLOWNESS 1u
+#endif
+
+/*
+ * How many of `n` rounds a test plays: SLUICE_PROPERTY_N is the number of classifications that
+ * test_engines is to make, and every other amount goes with it; without it all, in a sanitizer's
+ * build a part of them.
+ */
+#define RANDOM_CLASSIFICATIONS 10000000u
+
 static inline uint64_t
 random_amount(uint64_t n)
 {
 	const char *text = getenv("SLUICE_PROPERTY_N");
+	const uint64_t wanted =
+		text == NULL ? RANDOM_CLASSIFICATIONS / RANDOM_SLOWNESS : strtoull(text, NULL, 0);
+	const uint64_t amount = (uint64_t)((double)n * (double)wanted / RANDOM_CLASSIFICATIONS);
 
-	return text == NULL ? n : strtoull(text, NULL, 0);
+	return amount > 0 ? amount : 1;
 }
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "generate.h"
+#include "duel.h"
+#include "packet.h"
+#include "shapes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,169 +11,65 @@
 #include <cmocka.h>
 
 /*
- * The compiled classifier against the reference: random policies, random packets, every working
- * layer, every form that the processor can run, the same match lists.  A difference is shown with the fewest filters that still make it.
+ * The compiled classifier against the reference: policies of every shape, packets aimed at them,
+ * every working layer, every form that the processor can run, the same match lists.  A difference is
+ * shown with the fewest filters that still make it.
  *
- * SLUICE_SEED repeats a run; SLUICE_PROPERTY_N is how many packets are classified.
+ * SLUICE_SEED repeats a run; SLUICE_PROPERTY_N is how many packets are classified, each by every
+ * form.
  */
 
-#define AMOUNT 3000000
+/* What one policy's packets may cost, in filters that the reference tries. */
+#define WORK        300000u
+#define PACKETS_MAX 3000u
 
 struct run {
 	struct generator g;
-	uint64_t seed;
-	uint64_t n_done;
+	struct duel duel;
 	uint64_t n_wanted;
+	uint32_t n_policies;
+	uint32_t n_batches;
 	struct sl_meta *metas;
-	struct sl_matches compiled;
-	struct sl_matches reference;
 	bool visited[SLUICE_LAYER_COUNT];
-	uint64_t n_matches;
 };
 
-/* --- Comparing. --- */
+/* --- Batches. --- */
 
-static uint32_t
-list_len(const struct sl_matches *matches, uint32_t i)
+/* Fills a batch; in some of them packets stand more than once. */
+static void
+fill(struct run *run, const struct sl_layer_program *layer, const struct sl_meta *metas[],
+	uint32_t n)
 {
-	return matches->start[i + 1] - matches->start[i];
-}
+	struct random *random = &run->g.random;
+	const bool has_twins = random_chance(random, 10);
 
-/* How many packets from the first on have the same lists by both engines, of `n`. */
-static uint32_t
-count_equal(const struct run *run, uint32_t n)
-{
 	for (uint32_t i = 0; i < n; i++) {
-		const uint32_t len = list_len(&run->compiled, i);
-
-		if (len != list_len(&run->reference, i) ||
-			memcmp(run->compiled.ranks + run->compiled.start[i],
-				run->reference.ranks + run->reference.start[i],
-				len * sizeof(uint32_t)) != 0)
-			return i;
+		metas[i] = &run->metas[i];
+		if (has_twins && i > 0 && random_chance(random, 50))
+			metas[i] = metas[random_below(random, i)];
+		else if (random_chance(random, 60))
+			packet_aim(&run->g, layer, &run->metas[i]);
+		else
+			generator_meta(&run->g, &run->metas[i]);
 	}
-	return n;
 }
 
-/* The first packet on which the reference and a form of the compiled engine differ, or n. */
-static uint32_t
-first_difference(struct run *run, const struct sl_layer_program *layer,
+/* The form that is chosen by itself answers as well. */
+static bool
+chosen_form_works(struct run *run, const struct sl_layer_program *layer,
 	const struct sl_meta *const metas[], uint32_t n)
 {
-	uint32_t done = 0;
+	struct sl_matches *by_default = &run->duel.compiled;
+	struct sl_matches *by_name = &run->duel.reference;
+	const uint32_t done = sl_classify_run(layer, metas, n, by_default);
 
-	while (done < n) {
-		const uint32_t left = n - done;
-		uint32_t both = sl_reference_run(layer, metas + done, left, &run->reference);
-
-		for (enum sl_simd simd = 0; simd < SL_SIMD_COUNT; simd++) {
-			uint32_t equal;
-
-			if (!sl_simd_has(simd))
-				continue;
-			both = SL_MIN(both,
-				sl_classify_run_as(
-					simd, layer, metas + done, left, &run->compiled));
-			equal = count_equal(run, both);
-			if (equal < both || both == 0)
-				return done + equal;
-		}
-		run->n_matches += run->reference.start[both];
-		done += both;
-	}
-	return n;
+	return done == sl_classify_run_as(sl_simd_best(), layer, metas, n, by_name) &&
+		memcmp(by_default->start, by_name->start, (done + 1) * sizeof(uint32_t)) == 0 &&
+		memcmp(by_default->ranks, by_name->ranks,
+			by_name->start[done] * sizeof(uint32_t)) == 0;
 }
 
-static bool
-differs(struct run *run, const struct sl_policy *policy, const struct sl_meta *meta)
-{
-	struct sl_snapshot *snapshot = generator_compile(policy, NULL);
-	const struct sl_layer_program *layer = snapshot->layers[run->g.layer->id];
-	const bool is_different = layer != NULL && first_difference(run, layer, &meta, 1) == 0;
-
-	sl_snapshot_free(snapshot);
-	return is_different;
-}
-
-/* --- Shrinking. --- */
-
-/* Tries without filters [from, from + n). */
-static bool
-shrink_step(struct run *run, const struct sl_meta *meta, size_t from, size_t n)
-{
-	struct sl_policy *smaller = sl_policy_clone(run->g.policy);
-	struct sl_object *const *filters;
-	size_t n_filters;
-	bool is_smaller;
-
-	assert_non_null(smaller);
-	filters = sl_policy_list(run->g.policy, SL_OBJECT_FILTER, &n_filters);
-	for (size_t i = from; i < from + n && i < n_filters; i++)
-		sl_policy_remove(smaller, SL_OBJECT_FILTER, filters[i]->key);
-	is_smaller = differs(run, smaller, meta);
-	if (is_smaller) {
-		sl_policy_free(run->g.policy);
-		run->g.policy = smaller;
-	} else {
-		sl_policy_free(smaller);
-	}
-	return is_smaller;
-}
-
-static void
-shrink(struct run *run, const struct sl_meta *meta)
-{
-	for (size_t n = sl_policy_len(run->g.policy, SL_OBJECT_FILTER); n > 0; n /= 2) {
-		size_t from = 0;
-
-		while (from < sl_policy_len(run->g.policy, SL_OBJECT_FILTER)) {
-			if (!shrink_step(run, meta, from, n))
-				from += n;
-		}
-	}
-}
-
-static void
-print_list(
-	const char *engine, const struct sl_layer_program *layer, const struct sl_matches *matches)
-{
-	fprintf(stderr, "%s:", engine);
-	for (uint32_t i = 0; i < matches->start[1]; i++)
-		fprintf(stderr, " %s", layer->filters[matches->ranks[i]].object->object.key);
-	fprintf(stderr, "\n");
-}
-
-static void
-report(struct run *run, const struct sl_meta *meta)
-{
-	const struct sl_layer_program *layer;
-	struct sl_object *const *filters;
-	struct sl_snapshot *snapshot;
-	size_t n;
-
-	fprintf(stderr, "engines differ at %s; SLUICE_SEED=%llu repeats it\n", run->g.layer->name,
-		(unsigned long long)run->seed);
-	if (!differs(run, run->g.policy, meta)) {
-		fprintf(stderr, "... only among other packets, or in an updated snapshot\n");
-		return;
-	}
-	shrink(run, meta);
-	snapshot = generator_compile(run->g.policy, NULL);
-	layer = snapshot->layers[run->g.layer->id];
-	sl_classify_run(layer, &meta, 1, &run->compiled);
-	sl_reference_run(layer, &meta, 1, &run->reference);
-	filters = sl_policy_list(run->g.policy, SL_OBJECT_FILTER, &n);
-	for (size_t i = 0; i < n; i++)
-		print_filter(sl_filter_of(filters[i]));
-	print_meta(run->g.layer, meta);
-	print_list("compiled", layer, &run->compiled);
-	print_list("reference", layer, &run->reference);
-	sl_snapshot_free(snapshot);
-}
-
-/* --- Runs. --- */
-
-/* Classifies batches of all sizes by both engines. */
+/* Classifies batches of every size in turn. */
 static void
 check(struct run *run, const struct sl_snapshot *snapshot, uint32_t n_packets)
 {
@@ -179,37 +77,48 @@ check(struct run *run, const struct sl_snapshot *snapshot, uint32_t n_packets)
 	const struct sl_meta *metas[SL_BATCH_MAX];
 
 	while (n_packets > 0 && layer != NULL) {
-		uint32_t n = 1 + random_below(&run->g.random, SL_BATCH_MAX);
+		/* 101 and 256 have no common divisor: every size comes. */
+		uint32_t n = 1 + run->n_batches++ * 101 % SL_BATCH_MAX;
 		uint32_t bad;
 
-		n = n < n_packets ? n : n_packets;
-		for (uint32_t i = 0; i < n; i++) {
-			generator_meta(&run->g, &run->metas[i]);
-			metas[i] = &run->metas[i];
-		}
-		bad = first_difference(run, layer, metas, n);
+		n = SL_MIN(n, n_packets);
+		fill(run, layer, metas, n);
+		bad = duel_run(&run->duel, layer, metas, n);
 		if (bad < n) {
-			report(run, metas[bad]);
+			duel_report(&run->duel, &run->g, metas, n, bad);
 			fail();
 		}
-		run->n_done += n;
+		if (run->n_batches % 32 == 0)
+			assert_true(chosen_form_works(run, layer, metas, n));
 		n_packets -= n;
 	}
 	run->visited[run->g.layer->id] = true;
 }
+
+/* --- Policies. --- */
+
+/* Structures change where their sizes end. */
+static const uint16_t borders[] = {0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128,
+	129, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025, 2047, 2048, 2049};
 
 static uint32_t
 policy_size(struct random *random)
 {
 	const uint32_t dice = random_below(random, 1000);
 
-	if (dice < 600)
+	if (dice < 400)
 		return random_below(random, 40);
-	if (dice < 900)
-		return random_below(random, 150);
-	if (dice < 990)
-		return random_below(random, 600);
-	return random_below(random, 2500);
+	if (dice < 700)
+		return random_below(random, 300);
+	if (dice < 970)
+		return borders[random_below(random, SL_ARRAY_LEN(borders))];
+	return 1000 + random_below(random, 4000);
+}
+
+static uint32_t
+packets_for(uint32_t n_filters)
+{
+	return SL_MIN(PACKETS_MAX, 64 + WORK / (n_filters + 1));
 }
 
 /* Changes the policy as an operator would: a few filters go, a few come. */
@@ -217,12 +126,11 @@ static struct sl_snapshot *
 update(struct run *run, struct sl_snapshot *old)
 {
 	struct generator *g = &run->g;
-	struct sl_policy *policy = sl_policy_clone(g->policy);
+	struct sl_policy *policy = must(sl_policy_clone(g->policy));
 	struct sl_object *const *filters;
 	struct sl_snapshot *snapshot;
 	size_t n;
 
-	assert_non_null(policy);
 	filters = sl_policy_list(g->policy, SL_OBJECT_FILTER, &n);
 	for (uint32_t i = random_below(&g->random, 4); i > 0 && n > 0; i--)
 		sl_policy_remove(policy, SL_OBJECT_FILTER,
@@ -237,16 +145,18 @@ update(struct run *run, struct sl_snapshot *old)
 }
 
 static void
-run_policy(struct run *run, const struct sl_layer *layer, uint32_t n_filters, uint32_t n_packets)
+run_policy(struct run *run, const struct shape *shape, const struct sl_layer *layer, uint32_t n)
 {
+	const uint32_t n_packets = packets_for(n);
 	struct sl_snapshot *snapshot;
 
+	run->duel.shape = shape->name;
+	run->n_policies++;
 	generator_begin(&run->g, layer);
-	for (uint32_t i = 0; i < n_filters; i++)
-		generator_add_filter(&run->g);
+	shape->add(&run->g, n);
 	snapshot = generator_compile(run->g.policy, NULL);
 	check(run, snapshot, n_packets);
-	if (random_chance(&run->g.random, 25)) {
+	if (random_chance(&run->g.random, 20)) {
 		snapshot = update(run, snapshot);
 		check(run, snapshot, n_packets / 2);
 	}
@@ -254,42 +164,80 @@ run_policy(struct run *run, const struct sl_layer *layer, uint32_t n_filters, ui
 	generator_end(&run->g);
 }
 
+/* --- Runs. --- */
+
+static void
+run_begin(struct run *run, uint64_t salt)
+{
+	memset(run, 0, sizeof(*run));
+	duel_init(&run->duel, "");
+	run->n_wanted = random_amount(RANDOM_CLASSIFICATIONS);
+	run->g.random.state = run->duel.seed + salt;
+	run->metas = must(aligned_alloc(SL_CACHE_LINE, SL_BATCH_MAX * sizeof(*run->metas)));
+}
+
+static void
+run_end(struct run *run)
+{
+	uint32_t n_layers = 0;
+
+	for (uint32_t id = 0; id < SLUICE_LAYER_COUNT; id++)
+		n_layers += run->visited[id];
+	print_message("%llu packets, %llu classifications, %llu matches; %u policies at %u layers; "
+		      "seed %llu\n",
+		(unsigned long long)run->duel.n_packets, (unsigned long long)run->duel.n_runs,
+		(unsigned long long)run->duel.n_matches, run->n_policies, n_layers,
+		(unsigned long long)run->duel.seed);
+	duel_fini(&run->duel);
+	free(run->metas);
+	free(run);
+}
+
+/* Few big policies: the reference takes its time with them. */
+static void
+test_big_policies(void **state)
+{
+	struct run *run = must(malloc(sizeof(*run)));
+	uint64_t left;
+
+	(void)state;
+	run_begin(run, 1);
+	left = random_amount(24);
+	for (uint32_t i = 0; i < n_shapes && left > 0; i++) {
+		if (shapes[i].n_max < 20000)
+			continue;
+		run_policy(
+			run, &shapes[i], generator_layer(random_below(&run->g.random, 64)), 20000);
+		left--;
+	}
+	run_end(run);
+}
+
+/* Every shape at every layer, then shapes, layers and sizes as they come. */
 static void
 test_engines_agree(void **state)
 {
-	struct run *run = calloc(1, sizeof(*run));
-	uint32_t n_layers = 0;
+	struct run *run = must(malloc(sizeof(*run)));
 
 	(void)state;
-	assert_non_null(run);
-	run->seed = random_seed();
-	run->n_wanted = random_amount(AMOUNT);
-	run->g.random.state = run->seed;
-	run->metas = aligned_alloc(SL_CACHE_LINE, SL_BATCH_MAX * sizeof(*run->metas));
-	assert_non_null(run->metas);
-	assert_int_equal(sl_matches_init(&run->compiled), 0);
-	assert_int_equal(sl_matches_init(&run->reference), 0);
-	/* Few big policies: the reference takes its time with them. */
-	for (uint32_t i = 0; i < 3 && run->n_wanted >= AMOUNT; i++)
-		run_policy(run, generator_layer(random_below(&run->g.random, 64)),
-			i == 0 ? 10000 : 3000, 2000);
-	for (uint32_t i = 0; run->n_done < run->n_wanted; i++)
-		run_policy(run, generator_layer(i), policy_size(&run->g.random), 1000);
-	for (uint32_t id = 0; id < SLUICE_LAYER_COUNT; id++)
-		n_layers += run->visited[id];
-	print_message("%llu packets at %u layers, %llu matches, seed %llu\n",
-		(unsigned long long)run->n_done, n_layers, (unsigned long long)run->n_matches,
-		(unsigned long long)run->seed);
-	sl_matches_fini(&run->compiled);
-	sl_matches_fini(&run->reference);
-	free(run->metas);
-	free(run);
+	run_begin(run, 0);
+	for (uint32_t i = 0; run->duel.n_packets < run->n_wanted; i++) {
+		const struct shape *shape =
+			i / 36 < n_shapes ? &shapes[i / 36] : shape_draw(&run->g.random);
+		const uint32_t n = policy_size(&run->g.random);
+
+		run_policy(run, shape, generator_layer(i), SL_MIN(n, shape->n_max));
+	}
+	run_end(run);
 }
 
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_engines_agree)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_big_policies),
+		cmocka_unit_test(test_engines_agree),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "generate.h"
+#include "packet.h"
+#include "print.h"
 
 #include "classifier/sl_arbitrate.h"
 
