@@ -109,23 +109,6 @@ object_json(struct api_request *request, const struct sl_object *object, bool wi
 	return json;
 }
 
-/* The first object with an id above the cursor: ids ascend. */
-static size_t
-find_behind(struct sl_object *const *objects, size_t n, uint64_t cursor)
-{
-	size_t low = 0;
-
-	while (low < n) {
-		size_t middle = low + (n - low) / 2;
-
-		if (objects[middle]->id <= cursor)
-			low = middle + 1;
-		else
-			n = middle;
-	}
-	return low;
-}
-
 struct list_page {
 	json_t *items;
 	uint64_t cursor; /* in: of the page before; out: of this one */
@@ -138,29 +121,29 @@ static void
 fill_page(struct api_request *request, const struct sl_policy *policy, const struct wanted *wanted,
 	bool with_stats, struct list_page *page)
 {
-	struct sl_object *const *objects;
-	size_t n;
-	size_t i;
+	const enum sl_object_type type = (enum sl_object_type)request->route->type;
+	const uint64_t cursor = page->cursor;
+	const struct sl_object *object;
 
-	objects = sl_policy_list(policy, (enum sl_object_type)request->route->type, &n);
-	i = find_behind(objects, n, page->cursor);
-	page->n_passed = i;
-	for (size_t k = 0; k < i && !wanted->is_any; k++)
-		page->n_passed -= !passes(wanted, objects[k]);
-	for (; i < n && !(wanted->is_any && page->has_more); i++) {
-		if (!passes(wanted, objects[i]))
+	/* What comes before the page is counted, unless everything is. */
+	object = sl_policy_next(policy, type, wanted->is_any ? cursor : 0);
+	for (; object != NULL && !(wanted->is_any && page->has_more);
+		object = sl_policy_next(policy, type, object->id)) {
+		if (!passes(wanted, object))
 			continue;
 		page->n_passed++;
+		if (object->id <= cursor)
+			continue;
 		page->has_more = json_array_size(page->items) == page->limit;
 		if (page->has_more)
 			continue;
-		api_append(&page->items, object_json(request, objects[i], with_stats));
+		api_append(&page->items, object_json(request, object, with_stats));
 		if (page->items == NULL)
 			return;
-		page->cursor = objects[i]->id;
+		page->cursor = object->id;
 	}
 	if (wanted->is_any)
-		page->n_passed = n;
+		page->n_passed = sl_policy_len(policy, type);
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "base/siphash.h"
+#include "base/sl_siphash.h"
 
 static uint64_t
 rotate_left(uint64_t x, int n_bits)

@@ -84,7 +84,7 @@ collect(struct job *job)
 	struct sl_object *const *objects = sl_policy_list(job->policy, SL_OBJECT_FILTER, &n);
 
 	job->ranked = malloc((n + 1) * sizeof(*job->ranked));
-	if (job->ranked == NULL)
+	if (job->ranked == NULL || n < sl_policy_len(job->policy, SL_OBJECT_FILTER))
 		return sl_error_set(
 			job->err, SL_ERR_NO_MEMORY, NULL, "out of memory for %zu filters", n);
 	count_layers(job, objects, n);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/control.h"
 
-#include "control/diff.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -121,6 +119,16 @@ stage(struct sl_control *control, const struct sl_policy *policy,
 	return sl_control_ledger_stage(&control->ledger, &plan, n_touched, err);
 }
 
+static bool
+is_same(const struct sl_policy *before, const struct sl_policy *after)
+{
+	for (unsigned int t = 0; t < SL_OBJECT_TYPE_COUNT; t++) {
+		if (!sl_policy_is_same(before, after, (enum sl_object_type)t))
+			return false;
+	}
+	return true;
+}
+
 int
 sl_control_commit(struct sl_control *control, struct sl_policy *policy,
 	const struct commit_options *options, struct sl_problems *problems,
@@ -140,8 +148,7 @@ sl_control_commit(struct sl_control *control, struct sl_policy *policy,
 		sl_policy_free(policy);
 		return sl_control_fail(problems, &err, rc);
 	}
-	if (current->snapshot != NULL && n_touched == 0 &&
-		sl_control_diff_is_empty(current->policy, policy)) {
+	if (current->snapshot != NULL && n_touched == 0 && is_same(current->policy, policy)) {
 		sl_policy_free(policy);
 		report_snapshot(report, current->snapshot);
 		report->revision = current->revision;

@@ -32,6 +32,7 @@ sl_control_edit_put(void *ctx, struct sl_policy *policy, struct sl_problems *pro
 	const struct sl_object *old = sl_policy_find(policy, object->type, object->key);
 	struct sl_error err = {0};
 	size_t first = problems->n;
+	bool is_whole;
 	int rc;
 
 	edit->was_new = old == NULL;
@@ -44,9 +45,13 @@ sl_control_edit_put(void *ctx, struct sl_policy *policy, struct sl_problems *pro
 		sl_object_put(object);
 		return sl_control_fail(problems, &err, rc);
 	}
-	if (!sl_policy_check(policy, pointer_of_request, object, problems))
-		return sl_control_errno(problems, first);
-	return SL_EDIT_CHECKED;
+	/* Nothing refers to a filter, nor yet to what is new. */
+	if (edit->was_new || object->type == SL_OBJECT_FILTER)
+		is_whole = sl_policy_check_object(
+			policy, object, pointer_of_request, object, problems);
+	else
+		is_whole = sl_policy_check(policy, pointer_of_request, object, problems);
+	return is_whole ? SL_EDIT_CHECKED : sl_control_errno(problems, first);
 }
 
 int

@@ -2,7 +2,6 @@
 #include "control/ledger.h"
 
 #include "base/sl_map.h"
-#include "control/diff.h"
 #include "control/plugins.h"
 
 #include <errno.h>
@@ -233,30 +232,27 @@ stage_callout_filter(struct staging *staging, const struct sl_filter *filter)
 }
 
 static bool
-is_list_changed(const struct ledger_plan *plan, enum sl_object_type type)
+is_changed(const struct ledger_plan *plan, enum sl_object_type type)
 {
-	size_t n_before, n_after;
-
-	return sl_policy_list(plan->before, type, &n_before) !=
-		sl_policy_list(plan->after, type, &n_after);
+	return !sl_policy_is_same(plan->before, plan->after, type);
 }
 
 static int
 stage_callout_filters(struct staging *staging)
 {
 	const struct ledger_plan *plan = staging->plan;
-	struct sl_object *const *filters;
-	size_t n;
+	const struct sl_object *filter;
 	int rc = 0;
 
 	if (plan->is_dry_run ||
-		(!plan->plugins_changed && !is_list_changed(plan, SL_OBJECT_CALLOUT) &&
-			!is_list_changed(plan, SL_OBJECT_PROVIDER_CONTEXT)))
+		(!plan->plugins_changed && !is_changed(plan, SL_OBJECT_CALLOUT) &&
+			!is_changed(plan, SL_OBJECT_PROVIDER_CONTEXT)))
 		return 0;
-	filters = sl_policy_list(plan->after, SL_OBJECT_FILTER, &n);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (sl_action_is_callout(sl_filter_of(filters[i])->action))
-			rc = stage_callout_filter(staging, sl_filter_of(filters[i]));
+	filter = sl_policy_next(plan->after, SL_OBJECT_FILTER, 0);
+	for (; filter != NULL && rc == 0;
+		filter = sl_policy_next(plan->after, SL_OBJECT_FILTER, filter->id)) {
+		if (sl_action_is_callout(sl_filter_of(filter)->action))
+			rc = stage_callout_filter(staging, sl_filter_of(filter));
 	}
 	return rc;
 }
@@ -266,7 +262,7 @@ sl_control_ledger_stage(struct ledger *ledger, const struct ledger_plan *plan, s
 	struct sl_error *err)
 {
 	struct staging staging = {.ledger = ledger, .plan = plan, .err = err};
-	int rc = sl_control_diff(
+	int rc = sl_policy_diff(
 		plan->before, plan->after, SL_OBJECT_FILTER, stage_difference, &staging);
 
 	if (rc == 0)

@@ -65,21 +65,19 @@ static int
 plan_type(struct reconciliation *run, enum sl_object_type type)
 {
 	struct plan *plan = &run->plans[type];
-	struct sl_object *const *list;
-	size_t n;
+	const struct sl_object *object = sl_policy_next(run->fresh, type, 0);
 
-	list = sl_policy_list(run->fresh, type, &n);
-	plan->items = calloc(n + 1, sizeof(*plan->items));
+	plan->items = calloc(sl_policy_len(run->fresh, type) + 1, sizeof(*plan->items));
 	if (plan->items == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
+	for (; object != NULL; object = sl_policy_next(run->fresh, type, object->id)) {
 		struct item *item = &plan->items[plan->n];
 
-		if (!sl_control_scope_has(run->scope, list[i]))
+		if (!sl_control_scope_has(run->scope, object))
 			continue;
-		item->fresh = sl_object_get(list[i]);
-		item->fresh_id = list[i]->id;
-		item->old = sl_policy_find(run->policy, type, list[i]->key);
+		item->fresh = sl_object_get(object);
+		item->fresh_id = object->id;
+		item->old = sl_policy_find(run->policy, type, object->key);
 		item->fate = fate_of(run->scope, item->fresh, item->old);
 		plan->n++;
 	}
@@ -209,12 +207,10 @@ must_go(void *ctx, const struct sl_object *object)
 static bool
 any_must_go(struct reconciliation *run, enum sl_object_type type)
 {
-	struct sl_object *const *list;
-	size_t n;
+	const struct sl_object *object = sl_policy_next(run->policy, type, 0);
 
-	list = sl_policy_list(run->policy, type, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (must_go(run, list[i]))
+	for (; object != NULL; object = sl_policy_next(run->policy, type, object->id)) {
+		if (must_go(run, object))
 			return true;
 	}
 	return false;

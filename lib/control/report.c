@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/control.h"
-#include "control/diff.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,7 +83,7 @@ sl_control_report_make(struct sl_commit_report *report, const struct sl_policy *
 	int rc = 0;
 
 	for (unsigned int type = 0; type < SL_OBJECT_TYPE_COUNT && rc == 0; type++)
-		rc = sl_control_diff(
+		rc = sl_policy_diff(
 			before, after, (enum sl_object_type)type, add_difference, &difference);
 	if (rc == 0)
 		sl_policy_lint(after, add_lint, &lints);

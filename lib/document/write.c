@@ -216,14 +216,12 @@ write_section(json_t *document, const struct sl_policy *policy, enum sl_object_t
 	const char *provider, bool outputs)
 {
 	json_t *section = json_array();
-	struct sl_object *const *list;
-	size_t n;
+	const struct sl_object *object = sl_policy_next(policy, type, 0);
 
-	list = sl_policy_list(policy, type, &n);
-	for (size_t i = 0; i < n; i++) {
-		if (!is_wanted(list[i], provider))
+	for (; object != NULL; object = sl_policy_next(policy, type, object->id)) {
+		if (!is_wanted(object, provider))
 			continue;
-		if (json_array_append_new(section, sl_document_write_object(list[i], outputs)) !=
+		if (json_array_append_new(section, sl_document_write_object(object, outputs)) !=
 			0) {
 			json_decref(section);
 			return false;
@@ -270,20 +268,18 @@ void
 sl_document_write_text(
 	const struct sl_policy *policy, const char *provider, bool outputs, struct sl_buf *text)
 {
-	struct sl_object *const *list;
-	size_t n;
-
-	for (unsigned int type = 0; type < SL_OBJECT_TYPE_COUNT; type++) {
+	for (unsigned int t = 0; t < SL_OBJECT_TYPE_COUNT; t++) {
+		const enum sl_object_type type = (enum sl_object_type)t;
+		const struct sl_object *object = sl_policy_next(policy, type, 0);
 		const char *separator = "";
 
-		sl_buf_printf(text, "%s\"%s\":[", type == 0 ? "{" : ",",
-			sl_object_type_plural((enum sl_object_type)type));
-		list = sl_policy_list(policy, (enum sl_object_type)type, &n);
-		for (size_t i = 0; i < n && !text->failed; i++) {
-			if (!is_wanted(list[i], provider))
+		sl_buf_printf(text, "%s\"%s\":[", t == 0 ? "{" : ",", sl_object_type_plural(type));
+		for (; object != NULL && !text->failed;
+			object = sl_policy_next(policy, type, object->id)) {
+			if (!is_wanted(object, provider))
 				continue;
 			sl_buf_add_text(text, separator);
-			write_object_text(list[i], outputs, text);
+			write_object_text(object, outputs, text);
 			separator = ",";
 		}
 		sl_buf_add_char(text, ']');

@@ -42,16 +42,18 @@ faults_of(struct check *check, const struct sl_object *object, char *pointer, si
 static void
 list_keys(const struct sl_policy *policy, enum sl_object_type type, struct sl_buf *text)
 {
-	size_t n;
-	struct sl_object *const *list = sl_policy_list(policy, type, &n);
+	const size_t n = sl_policy_len(policy, type);
+	const struct sl_object *object = sl_policy_next(policy, type, 0);
 
 	if (n == 0) {
 		sl_buf_add_text(text, "there are none");
 		return;
 	}
 	sl_buf_add_text(text, "there are ");
-	for (size_t i = 0; i < n && i < KEYS_NAMED; i++)
-		sl_buf_printf(text, "%s\"%s\"", i > 0 ? ", " : "", list[i]->key);
+	for (size_t i = 0; object != NULL && i < KEYS_NAMED; i++) {
+		sl_buf_printf(text, "%s\"%s\"", i > 0 ? ", " : "", object->key);
+		object = sl_policy_next(policy, type, object->id);
+	}
 	if (n > KEYS_NAMED)
 		sl_buf_printf(text, " and %zu more", n - KEYS_NAMED);
 }
@@ -186,6 +188,25 @@ check_filter(struct check *check, const struct sl_filter *filter)
 			filter->provider_context);
 }
 
+static void
+check_references(struct check *check, const struct sl_object *object)
+{
+	if (object->provider != NULL)
+		resolve(check, object, "/provider", SL_OBJECT_PROVIDER, object->provider);
+	if (object->type == SL_OBJECT_FILTER)
+		check_filter(check, sl_filter_of(object));
+}
+
+/* False, and a fault, when a removal before was not made. */
+static bool
+has_memory(const struct sl_policy *policy, struct sl_problems *problems)
+{
+	if (!sl_policy_is_out_of_memory(policy))
+		return true;
+	sl_problems_add(problems, SL_ERR_NO_MEMORY, "", "not enough memory for the policy");
+	return false;
+}
+
 bool
 sl_policy_check(const struct sl_policy *policy, sl_policy_pointer_fn *pointer, void *ctx,
 	struct sl_problems *problems)
@@ -193,21 +214,27 @@ sl_policy_check(const struct sl_policy *policy, sl_policy_pointer_fn *pointer, v
 	struct check check = {
 		.policy = policy, .pointer = pointer, .ctx = ctx, .problems = problems};
 
-	if (sl_policy_is_out_of_memory(policy)) {
-		sl_problems_add(problems, SL_ERR_NO_MEMORY, "", "not enough memory for the policy");
+	if (!has_memory(policy, problems))
 		return false;
-	}
 	for (unsigned int t = 0; t < SL_OBJECT_TYPE_COUNT; t++) {
-		size_t n;
-		struct sl_object *const *list = sl_policy_list(policy, (enum sl_object_type)t, &n);
+		const enum sl_object_type type = (enum sl_object_type)t;
+		const struct sl_object *object = sl_policy_next(policy, type, 0);
 
-		for (size_t i = 0; i < n; i++) {
-			if (list[i]->provider != NULL)
-				resolve(&check, list[i], "/provider", SL_OBJECT_PROVIDER,
-					list[i]->provider);
-			if (t == SL_OBJECT_FILTER)
-				check_filter(&check, sl_filter_of(list[i]));
-		}
+		for (; object != NULL; object = sl_policy_next(policy, type, object->id))
+			check_references(&check, object);
 	}
+	return check.n_faults == 0;
+}
+
+bool
+sl_policy_check_object(const struct sl_policy *policy, const struct sl_object *object,
+	sl_policy_pointer_fn *pointer, void *ctx, struct sl_problems *problems)
+{
+	struct check check = {
+		.policy = policy, .pointer = pointer, .ctx = ctx, .problems = problems};
+
+	if (!has_memory(policy, problems))
+		return false;
+	check_references(&check, object);
 	return check.n_faults == 0;
 }

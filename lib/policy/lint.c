@@ -53,13 +53,16 @@ compare_sublayers(const void *a, const void *b)
 static void
 lint_sublayers(struct sl_lint_run *run)
 {
-	size_t n;
-	struct sl_object *const *list = sl_policy_list(run->policy, SL_OBJECT_SUBLAYER, &n);
+	const size_t n = sl_policy_len(run->policy, SL_OBJECT_SUBLAYER);
+	struct sl_object *object = sl_policy_next(run->policy, SL_OBJECT_SUBLAYER, 0);
 	struct sl_object **sorted = calloc(n, sizeof(struct sl_object *));
 
 	if (sorted == NULL)
 		return;
-	memcpy(sorted, list, n * sizeof(struct sl_object *));
+	for (size_t i = 0; object != NULL; i++) {
+		sorted[i] = object;
+		object = sl_policy_next(run->policy, SL_OBJECT_SUBLAYER, object->id);
+	}
 	qsort(sorted, n, sizeof(struct sl_object *), compare_sublayers);
 	for (size_t i = 1; i < n; i++) {
 		uint16_t weight = sl_sublayer_of(sorted[i])->weight;
@@ -253,15 +256,15 @@ lint_twins(struct sl_lint_run *run, const struct entry *entries, size_t n)
 static struct entry *
 collect(const struct sl_policy *policy, size_t *n_entries)
 {
-	size_t n;
-	struct sl_object *const *list = sl_policy_list(policy, SL_OBJECT_FILTER, &n);
+	const size_t n = sl_policy_len(policy, SL_OBJECT_FILTER);
+	const struct sl_object *object = sl_policy_next(policy, SL_OBJECT_FILTER, 0);
 	struct entry *entries = calloc(n > 0 ? n : 1, sizeof(*entries));
 
 	*n_entries = 0;
 	if (entries == NULL)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		const struct sl_filter *filter = sl_filter_of(list[i]);
+	for (; object != NULL; object = sl_policy_next(policy, SL_OBJECT_FILTER, object->id)) {
+		const struct sl_filter *filter = sl_filter_of(object);
 		const struct sl_object *sublayer =
 			sl_policy_find(policy, SL_OBJECT_SUBLAYER, filter->sublayer);
 

@@ -4,28 +4,15 @@
 #include "base/sl_map.h"
 #include "policy/object.h"
 #include "policy/policy.h"
+#include "policy/table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A policy is one table per type of object.  Tables are shared between a policy and its clones and
- * copied by the first change, so that a transaction pays only for the types it touches.
- */
-
-struct table {
-	uint32_t n_shared; /* policies that use it; atomic */
-	uint64_t next_id;
-	struct sl_object **list; /* ascending run-time id */
-	size_t n;
-	size_t n_max;
-	struct sl_map *by_key; /* key -> object */
-};
-
 struct sl_policy {
-	struct table *tables[SL_OBJECT_TYPE_COUNT];
-	bool out_of_memory; /* a removal could not be made */
+	struct table tables[SL_OBJECT_TYPE_COUNT];
+	struct sl_object **lists[SL_OBJECT_TYPE_COUNT]; /* see sl_policy_list; atomic */
+	bool out_of_memory;                             /* a removal could not be made */
 };
 
 static const struct {
@@ -53,126 +40,6 @@ static const struct {
 	{SL_SUBLAYER_UNIVERSAL, "Universal", "Where filters without a sublayer go", 0x8000},
 	{SL_SUBLAYER_INSPECTION, "Inspection", "Takes inspection callouts only; evaluated last", 0},
 };
-
-/* --- Tables. --- */
-
-static void
-table_drop(struct table *table)
-{
-	if (table == NULL || __atomic_sub_fetch(&table->n_shared, 1, __ATOMIC_ACQ_REL) > 0)
-		return;
-	for (size_t i = 0; i < table->n; i++)
-		sl_object_put(table->list[i]);
-	sl_map_free(table->by_key);
-	free(table->list);
-	free(table);
-}
-
-static struct table *
-table_new(void)
-{
-	struct table *table = calloc(1, sizeof(*table));
-
-	if (table == NULL)
-		return NULL;
-	table->n_shared = 1;
-	table->next_id = 1;
-	table->by_key = sl_map_new(0);
-	if (table->by_key == NULL) {
-		free(table);
-		return NULL;
-	}
-	return table;
-}
-
-static struct table *
-table_copy(const struct table *table)
-{
-	struct table *copy = malloc(sizeof(*copy));
-
-	if (copy == NULL)
-		return NULL;
-	*copy = *table;
-	copy->n_shared = 1;
-	/* One place more: most copies are made in order to add something. */
-	copy->n_max = table->n + 1;
-	copy->list = malloc(copy->n_max * sizeof(struct sl_object *));
-	copy->by_key = sl_map_clone(table->by_key);
-	if (copy->list == NULL || copy->by_key == NULL) {
-		free(copy->list);
-		sl_map_free(copy->by_key);
-		free(copy);
-		return NULL;
-	}
-	for (size_t i = 0; i < table->n; i++)
-		copy->list[i] = sl_object_get(table->list[i]);
-	return copy;
-}
-
-/* The policy's table of a type for writing; NULL when out of memory. */
-static struct table *
-table_own(struct sl_policy *policy, enum sl_object_type type)
-{
-	struct table *table = policy->tables[type];
-	struct table *copy;
-
-	/* Nobody can begin to share a table of a policy that is being written to. */
-	if (__atomic_load_n(&table->n_shared, __ATOMIC_ACQUIRE) == 1)
-		return table;
-	copy = table_copy(table);
-	if (copy == NULL)
-		return NULL;
-	table_drop(table);
-	policy->tables[type] = copy;
-	return copy;
-}
-
-static bool
-table_reserve(struct table *table)
-{
-	struct sl_object **list;
-	size_t n_max;
-
-	if (table->n < table->n_max)
-		return true;
-	n_max = table->n_max < 8 ? 8 : table->n_max * 2;
-	list = reallocarray(table->list, n_max, sizeof(struct sl_object *));
-	if (list == NULL)
-		return false;
-	table->list = list;
-	table->n_max = n_max;
-	return true;
-}
-
-/* Position of the object with this id, or of the first one behind it. */
-static size_t
-table_place(const struct table *table, uint64_t id)
-{
-	size_t low = 0;
-	size_t high = table->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->list[middle]->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static void
-table_remove(struct table *table, struct sl_object *object)
-{
-	size_t at = table_place(table, object->id);
-
-	sl_map_remove(table->by_key, object->key);
-	table->n--;
-	memmove(&table->list[at], &table->list[at + 1],
-		(table->n - at) * sizeof(struct sl_object *));
-	sl_object_put(object);
-}
 
 /* --- Construction. --- */
 
@@ -211,8 +78,7 @@ sl_policy_new(void)
 	if (policy == NULL)
 		return NULL;
 	for (size_t i = 0; i < SL_OBJECT_TYPE_COUNT; i++) {
-		policy->tables[i] = table_new();
-		if (policy->tables[i] == NULL)
+		if (sl_table_init(&policy->tables[i]) != 0)
 			goto free_policy;
 	}
 	if (add_builtin_sublayers(policy) != 0)
@@ -226,13 +92,13 @@ free_policy:
 struct sl_policy *
 sl_policy_clone(const struct sl_policy *policy)
 {
-	struct sl_policy *clone = malloc(sizeof(*clone));
+	struct sl_policy *clone = calloc(1, sizeof(*clone));
 
 	if (clone == NULL)
 		return NULL;
-	*clone = *policy;
 	for (size_t i = 0; i < SL_OBJECT_TYPE_COUNT; i++)
-		__atomic_add_fetch(&clone->tables[i]->n_shared, 1, __ATOMIC_RELAXED);
+		sl_table_share(&policy->tables[i], &clone->tables[i]);
+	clone->out_of_memory = policy->out_of_memory;
 	return clone;
 }
 
@@ -241,8 +107,10 @@ sl_policy_free(struct sl_policy *policy)
 {
 	if (policy == NULL)
 		return;
-	for (size_t i = 0; i < SL_OBJECT_TYPE_COUNT; i++)
-		table_drop(policy->tables[i]);
+	for (size_t i = 0; i < SL_OBJECT_TYPE_COUNT; i++) {
+		sl_table_drop(&policy->tables[i]);
+		free(policy->lists[i]);
+	}
 	free(policy);
 }
 
@@ -251,29 +119,84 @@ sl_policy_free(struct sl_policy *policy)
 struct sl_object *
 sl_policy_find(const struct sl_policy *policy, enum sl_object_type type, const char *key)
 {
-	return sl_map_find(policy->tables[type]->by_key, key);
+	return sl_table_find(&policy->tables[type], key);
 }
 
 struct sl_object *
 sl_policy_find_id(const struct sl_policy *policy, enum sl_object_type type, uint64_t id)
 {
-	const struct table *table = policy->tables[type];
-	size_t at = table_place(table, id);
-
-	return at < table->n && table->list[at]->id == id ? table->list[at] : NULL;
+	return sl_trie_find(&policy->tables[type].by_id, id);
 }
 
 size_t
 sl_policy_len(const struct sl_policy *policy, enum sl_object_type type)
 {
-	return policy->tables[type]->n;
+	return policy->tables[type].n;
+}
+
+struct sl_object *
+sl_policy_next(const struct sl_policy *policy, enum sl_object_type type, uint64_t id)
+{
+	return id == UINT64_MAX ? NULL : sl_trie_next(&policy->tables[type].by_id, id + 1);
+}
+
+static struct sl_object **
+make_list(const struct sl_policy *policy, enum sl_object_type type)
+{
+	struct sl_object **list = calloc(policy->tables[type].n, sizeof(struct sl_object *));
+	struct sl_object *object = sl_policy_next(policy, type, 0);
+
+	for (size_t i = 0; list != NULL && object != NULL; i++) {
+		list[i] = object;
+		object = sl_policy_next(policy, type, object->id);
+	}
+	return list;
 }
 
 struct sl_object *const *
 sl_policy_list(const struct sl_policy *policy, enum sl_object_type type, size_t *n)
 {
-	*n = policy->tables[type]->n;
-	return policy->tables[type]->list;
+	struct sl_object ***place = (struct sl_object ***)(uintptr_t)&policy->lists[type];
+	struct sl_object **list = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+	struct sl_object **first = NULL;
+
+	*n = policy->tables[type].n;
+	if (list == NULL && *n > 0) {
+		list = make_list(policy, type);
+		/* Several may read, and make the list, at a time: theirs is the one that was first. */
+		if (list != NULL &&
+			!__atomic_compare_exchange_n(
+				place, &first, list, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			free(list);
+			list = first;
+		}
+	}
+	if (list == NULL)
+		*n = 0;
+	return list;
+}
+
+int
+sl_policy_diff(const struct sl_policy *before, const struct sl_policy *after,
+	enum sl_object_type type, sl_policy_diff_fn *fn, void *ctx)
+{
+	return sl_trie_diff(&before->tables[type].by_id, &after->tables[type].by_id, fn, ctx);
+}
+
+static int
+stop(void *ctx, const struct sl_object *before, const struct sl_object *after)
+{
+	(void)ctx;
+	(void)before;
+	(void)after;
+	return 1;
+}
+
+bool
+sl_policy_is_same(
+	const struct sl_policy *before, const struct sl_policy *after, enum sl_object_type type)
+{
+	return sl_policy_diff(before, after, type, stop, NULL) == 0;
 }
 
 bool
@@ -283,6 +206,15 @@ sl_policy_is_out_of_memory(const struct sl_policy *policy)
 }
 
 /* --- Changing. --- */
+
+/* The table of a type for writing: what was made of it before is no longer true. */
+static struct table *
+table_of(struct sl_policy *policy, enum sl_object_type type)
+{
+	free(policy->lists[type]);
+	policy->lists[type] = NULL;
+	return &policy->tables[type];
+}
 
 static int
 no_memory(struct sl_error *err)
@@ -294,20 +226,12 @@ static int
 append(struct sl_policy *policy, struct sl_object *object, struct sl_error *err)
 {
 	enum sl_object_type type = object->type;
-	struct table *table;
 
-	if (policy->tables[type]->n >= limits[type].max)
+	if (policy->tables[type].n >= limits[type].max)
 		return sl_error_set(err, limits[type].code, "",
 			"the policy has %zu %s; that is the limit", limits[type].max,
 			sl_object_type_plural(type));
-	table = table_own(policy, type);
-	if (table == NULL || !table_reserve(table))
-		return no_memory(err);
-	if (sl_map_put(table->by_key, object->key, object) != 0)
-		return no_memory(err);
-	object->id = table->next_id++;
-	table->list[table->n++] = object;
-	return 0;
+	return sl_table_add(table_of(policy, type), object) != 0 ? no_memory(err) : 0;
 }
 
 int
@@ -332,21 +256,13 @@ int
 sl_policy_put(struct sl_policy *policy, struct sl_object *object, struct sl_error *err)
 {
 	struct sl_object *old = sl_policy_find(policy, object->type, object->key);
-	struct table *table;
 
 	if (old == NULL)
 		return append(policy, object, err);
 	if (old->lifetime == SL_LIFETIME_BUILTIN)
 		return builtin(old, err);
-	table = table_own(policy, object->type);
-	if (table == NULL)
+	if (sl_table_replace(table_of(policy, object->type), old, object) != 0)
 		return no_memory(err);
-	/* The map borrows the key of the object it leads to. */
-	if (sl_map_put(table->by_key, object->key, object) != 0)
-		return no_memory(err);
-	object->id = old->id;
-	table->list[table_place(table, old->id)] = object;
-	sl_object_put(old);
 	return 0;
 }
 
@@ -357,7 +273,6 @@ sl_policy_delete(
 	struct sl_policy *policy, enum sl_object_type type, const char *key, struct sl_error *err)
 {
 	struct sl_object *object = sl_policy_find(policy, type, key);
-	struct table *table;
 	int rc;
 
 	if (object == NULL)
@@ -368,49 +283,33 @@ sl_policy_delete(
 	rc = sl_policy_check_unused(policy, object, err);
 	if (rc != 0)
 		return rc;
-	table = table_own(policy, type);
-	if (table == NULL)
-		return no_memory(err);
-	table_remove(table, object);
-	return 0;
+	return sl_table_remove(table_of(policy, type), object) != 0 ? no_memory(err) : 0;
 }
 
 void
 sl_policy_remove(struct sl_policy *policy, enum sl_object_type type, const char *key)
 {
 	struct sl_object *object = sl_policy_find(policy, type, key);
-	struct table *table;
 
 	if (object == NULL || object->lifetime == SL_LIFETIME_BUILTIN)
 		return;
-	table = table_own(policy, type);
-	if (table == NULL) {
+	if (sl_table_remove(table_of(policy, type), object) != 0)
 		policy->out_of_memory = true;
-		return;
-	}
-	table_remove(table, object);
 }
 
 void
 sl_policy_remove_if(
 	struct sl_policy *policy, enum sl_object_type type, sl_policy_choose_fn *fn, void *ctx)
 {
-	struct table *table = table_own(policy, type);
-	size_t n_kept = 0;
+	struct table *table = table_of(policy, type);
+	struct sl_object *object = sl_policy_next(policy, type, 0);
 
-	if (table == NULL) {
-		policy->out_of_memory = true;
-		return;
-	}
-	for (size_t i = 0; i < table->n; i++) {
-		struct sl_object *object = table->list[i];
+	while (object != NULL && !policy->out_of_memory) {
+		const uint64_t id = object->id;
 
-		if (object->lifetime == SL_LIFETIME_BUILTIN || (fn != NULL && !fn(ctx, object))) {
-			table->list[n_kept++] = object;
-			continue;
-		}
-		sl_map_remove(table->by_key, object->key);
-		sl_object_put(object);
+		if (object->lifetime != SL_LIFETIME_BUILTIN && (fn == NULL || fn(ctx, object)) &&
+			sl_table_remove(table, object) != 0)
+			policy->out_of_memory = true;
+		object = sl_policy_next(policy, type, id);
 	}
-	table->n = n_kept;
 }

@@ -48,15 +48,15 @@ sl_policy_referrers(const struct sl_policy *policy, enum sl_object_type type, co
 {
 	if (type == SL_OBJECT_FILTER)
 		return; /* nothing refers to filters, which are the many */
-	for (int t = 0; t < SL_OBJECT_TYPE_COUNT; t++) {
-		size_t n;
-		struct sl_object *const *list = sl_policy_list(policy, (enum sl_object_type)t, &n);
+	for (unsigned int t = 0; t < SL_OBJECT_TYPE_COUNT; t++) {
+		const enum sl_object_type from = (enum sl_object_type)t;
+		const struct sl_object *object;
 
 		/* Everything may have a provider; only filters refer to anything else. */
-		if (type != SL_OBJECT_PROVIDER && t != SL_OBJECT_FILTER)
+		if (type != SL_OBJECT_PROVIDER && from != SL_OBJECT_FILTER)
 			continue;
-		for (size_t i = 0; i < n; i++) {
-			const struct sl_object *object = list[i];
+		object = sl_policy_next(policy, from, 0);
+		for (; object != NULL; object = sl_policy_next(policy, from, object->id)) {
 			bool refers = type == SL_OBJECT_PROVIDER ? same(object->provider, key)
 								 : filter_refers(object, type, key);
 

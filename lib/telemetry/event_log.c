@@ -70,35 +70,15 @@ sl_event_log_last_id(const struct sl_event_log *log)
 	return log->last_id;
 }
 
-/* Filters are listed in the order of their run-time ids. */
-static const struct sl_filter *
-find_filter(const struct sl_policy *policy, uint64_t id)
-{
-	struct sl_object *const *list;
-	size_t low = 0, high, middle;
-
-	list = sl_policy_list(policy, SL_OBJECT_FILTER, &high);
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (list[middle]->id == id)
-			return sl_filter_of(list[middle]);
-		if (list[middle]->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 static void
 resolve(const struct sl_policy *policy, uint64_t id, char filter[65], char sublayer[65])
 {
-	const struct sl_filter *found = id == 0 ? NULL : find_filter(policy, id);
+	const struct sl_object *found = sl_policy_find_id(policy, SL_OBJECT_FILTER, id);
 
 	if (found == NULL)
 		return;
-	snprintf(filter, 65, "%s", found->object.key);
-	snprintf(sublayer, 65, "%s", found->sublayer);
+	snprintf(filter, 65, "%s", found->key);
+	snprintf(sublayer, 65, "%s", sl_filter_of(found)->sublayer);
 }
 
 void

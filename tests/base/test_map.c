@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/sl_map.h"
 
-#include "base/siphash.h"
+#include "base/sl_siphash.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -67,6 +67,38 @@ expect(struct fixture *fixture, enum sl_err code, const char *pointer, const cha
 	sl_policy_free(fixture->policy);
 }
 
+static size_t
+count_faults(const struct fixture *fixture, const struct sl_object *object)
+{
+	struct sl_problems problems = {0};
+	const bool is_right =
+		sl_policy_check_object(fixture->policy, object, NULL, NULL, &problems);
+	const size_t n = problems.n_total;
+
+	assert_int_equal(is_right, n == 0);
+	sl_problems_fini(&problems);
+	return n;
+}
+
+/* Only the object's own references count. */
+static void
+test_one_object(void **state)
+{
+	struct fixture fixture = setup();
+	struct sl_filter *other = make_filter("g", LAYER, SLUICE_ACTION_BLOCK);
+
+	(void)state;
+	replace(&fixture.filter->sublayer, "no");
+	replace(&fixture.filter->provider_context, "no");
+	add(fixture.policy, &fixture.filter->object);
+	add(fixture.policy, &other->object);
+	assert_int_equal(count_faults(&fixture, &fixture.filter->object), 2);
+	assert_int_equal(count_faults(&fixture, &other->object), 0);
+	assert_int_equal(
+		count_faults(&fixture, sl_policy_find(fixture.policy, SL_OBJECT_SET, "hosts")), 0);
+	sl_policy_free(fixture.policy);
+}
+
 /* Appendix E, row 4, and sets. */
 static void
 test_missing(void **state)
@@ -296,6 +328,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_object),
 		cmocka_unit_test(test_missing),
 		cmocka_unit_test(test_missing_provider),
 		cmocka_unit_test(test_callout_of_another_layer),

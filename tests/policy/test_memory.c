@@ -11,10 +11,12 @@
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *ptr, size_t size);
 void *__real_reallocarray(void *ptr, size_t n, size_t size);
 char *__real_strdup(const char *text);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *ptr, size_t size);
 void *__wrap_reallocarray(void *ptr, size_t n, size_t size);
 char *__wrap_strdup(const char *text);
 
@@ -39,6 +41,12 @@ void *
 __wrap_calloc(size_t n, size_t size)
 {
 	return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *ptr, size_t size)
+{
+	return fails_now() ? NULL : __real_realloc(ptr, size);
 }
 
 void *

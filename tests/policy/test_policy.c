@@ -112,6 +112,77 @@ test_ids_and_order(void **state)
 	assert_null(sl_policy_find_id(policy, SL_OBJECT_FILTER, 2));
 	assert_null(sl_policy_find_id(policy, SL_OBJECT_FILTER, 5));
 	assert_null(sl_policy_find_id(policy, SL_OBJECT_FILTER, 0));
+	assert_ptr_equal(sl_policy_next(policy, SL_OBJECT_FILTER, 0), list[0]);
+	assert_ptr_equal(sl_policy_next(policy, SL_OBJECT_FILTER, 1), list[1]);
+	assert_ptr_equal(sl_policy_next(policy, SL_OBJECT_FILTER, 2), list[1]);
+	assert_null(sl_policy_next(policy, SL_OBJECT_FILTER, 4));
+	assert_null(sl_policy_next(policy, SL_OBJECT_FILTER, UINT64_MAX));
+	assert_null(sl_policy_next(policy, SL_OBJECT_SET, 0));
+	assert_ptr_equal(sl_policy_list(policy, SL_OBJECT_FILTER, &n), list);
+	assert_int_equal(sl_policy_delete(policy, SL_OBJECT_FILTER, "b", &err), 0);
+	list = sl_policy_list(policy, SL_OBJECT_FILTER, &n);
+	assert_int_equal(n, 2);
+	assert_string_equal(list[1]->key, "a");
+	sl_policy_free(policy);
+}
+
+/* Writes "-a:1 +b:4 =c:2 ", keys with their ids. */
+static int
+write_difference(void *ctx, const struct sl_object *before, const struct sl_object *after)
+{
+	const struct sl_object *object = after != NULL ? after : before;
+	char *text = ctx;
+	char sign = '=';
+
+	if (before == NULL)
+		sign = '+';
+	else if (after == NULL)
+		sign = '-';
+	else
+		assert_ptr_not_equal(before, after);
+	snprintf(text + strlen(text), 64, "%c%s:%d ", sign, object->key, (int)object->id);
+	return 0;
+}
+
+static void
+assert_diff(const struct sl_policy *before, const struct sl_policy *after, const char *wanted)
+{
+	char text[1024] = "";
+
+	assert_int_equal(
+		sl_policy_diff(before, after, SL_OBJECT_FILTER, write_difference, text), 0);
+	assert_string_equal(text, wanted);
+	assert_int_equal(sl_policy_is_same(before, after, SL_OBJECT_FILTER), wanted[0] == '\0');
+	assert_true(sl_policy_is_same(before, after, SL_OBJECT_SUBLAYER));
+}
+
+static void
+test_diff(void **state)
+{
+	struct sl_policy *policy = new_policy();
+	struct sl_object *changed = block("c");
+	struct sl_policy *clone;
+	struct sl_error err;
+
+	(void)state;
+	add(policy, block("a"));
+	add(policy, block("b"));
+	add(policy, block("c"));
+	clone = sl_policy_clone(policy);
+	assert_non_null(clone);
+	assert_diff(policy, clone, "");
+	assert_int_equal(sl_policy_delete(clone, SL_OBJECT_FILTER, "a", &err), 0);
+	finish(changed);
+	assert_int_equal(sl_policy_put(clone, changed, &err), 0);
+	add(clone, block("a"));
+	assert_diff(policy, clone, "-a:1 =c:3 +a:4 ");
+	assert_diff(clone, policy, "+a:1 =c:3 -a:4 ");
+	/* What was done and undone is no difference. */
+	assert_int_equal(sl_policy_delete(policy, SL_OBJECT_FILTER, "b", &err), 0);
+	assert_int_equal(sl_policy_delete(clone, SL_OBJECT_FILTER, "b", &err), 0);
+	assert_int_equal(sl_policy_delete(clone, SL_OBJECT_FILTER, "a", &err), 0);
+	assert_diff(policy, clone, "-a:1 =c:3 ");
+	sl_policy_free(clone);
 	sl_policy_free(policy);
 }
 
@@ -470,6 +541,7 @@ main(void)
 		cmocka_unit_test(test_builtin_sublayers),
 		cmocka_unit_test(test_add),
 		cmocka_unit_test(test_ids_and_order),
+		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_put),
 		cmocka_unit_test(test_delete),
 		cmocka_unit_test(test_in_use),

@@ -108,7 +108,7 @@ test_transaction(void **state)
 	finish(changed);
 	start = sl_clock_monotonic_ns();
 	assert_int_equal(sl_policy_add(clone, more, &err), 0);
-	tell("first change of a clone (copies the list)", start);
+	tell("first change of a clone", start);
 	start = sl_clock_monotonic_ns();
 	assert_int_equal(sl_policy_put(clone, changed, &err), 0);
 	tell("replace one", start);
