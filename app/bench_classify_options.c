@@ -103,17 +103,6 @@ set_simd(struct classify_run *run, const char *name)
 	return false;
 }
 
-static bool
-set_number(const char *option, const char *text, uint64_t min, uint64_t max, uint32_t *out)
-{
-	uint64_t number;
-
-	if (!bench_number(option, text, min, max, &number))
-		return false;
-	*out = (uint32_t)number;
-	return true;
-}
-
 struct texts {
 	const char *engines;
 	const char *bursts;
@@ -136,12 +125,12 @@ take_option(struct classify_run *run, struct texts *texts, int option, const cha
 		texts->bursts = text;
 		return true;
 	case 'n':
-		return set_number("--repeat", text, 1, CLASSIFY_REPEAT_MAX, &run->repeat);
+		return bench_number32("--repeat", text, 1, CLASSIFY_REPEAT_MAX, &run->repeat);
 	case 'l':
-		return set_number(
+		return bench_number32(
 			"--sublayers", text, 1, BENCH_SUBLAYERS_MAX, &run->given.n_sublayers);
 	case 'm':
-		return set_number("--misses", text, 0, 100, &run->misses);
+		return bench_number32("--misses", text, 0, 100, &run->misses);
 	case 's':
 		return set_simd(run, text);
 	case 'v':

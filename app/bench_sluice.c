@@ -1,92 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench_engine.h"
+#include "bench_metas.h"
 #include "bench_policy.h"
 
 #include "classifier/sl_classify.h"
 
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * Our own engine, as a worker uses it: metadata in, match lists out.
- *
- * A worker classifies packets whose metadata its parser has just written, so that it is in the first
- * levels of the cache.  A trace of full structures, 256 bytes each, would instead be streamed in from
- * memory, four lines a header, where the other engines read keys of 40 bytes.  All that the rules ask
- * for is in the first line of the structure; the structures of consecutive headers therefore lie one
- * line apart, each overlapping the next three.  What stands behind the first line is then some other
- * header's, and harmless: no presence bit says that it has a value.  That way all engines read a similar
- * number of bytes a header.
- */
-
-#define LINE 64u
-
-#define IN_FIRST_LINE(member) \
-	(offsetof(struct sl_meta, member) + sizeof(((struct sl_meta *)NULL)->member) <= LINE)
-
-_Static_assert(IN_FIRST_LINE(present) && IN_FIRST_LINE(ip4_src) && IN_FIRST_LINE(ip4_dst) &&
-		IN_FIRST_LINE(ip6_src) && IN_FIRST_LINE(ip6_dst) && IN_FIRST_LINE(local_port) &&
-		IN_FIRST_LINE(remote_port) && IN_FIRST_LINE(src_port) && IN_FIRST_LINE(dst_port) &&
-		IN_FIRST_LINE(protocol) && IN_FIRST_LINE(flags_transport),
-	"the headers of a trace are laid out a cache line apart");
+/* Our own engine, as a worker uses it: metadata in, match lists out. */
 
 struct sluice {
 	struct sl_snapshot *snapshot;
 	const struct sl_layer_program *layer;
-	uint8_t *lines; /* one a header, and the rest of the last structure */
-	const struct sl_meta **pointers;
+	struct bench_metas metas;
 	uint32_t n_sublayers;
 	int simd;
 	struct sl_matches matches;
 };
-
-/* What the parser would have found in a packet with this header. */
-static void
-fill_meta(struct sl_meta *meta, const struct bench_header *header, bool is_v6)
-{
-	uint32_t src;
-	uint32_t dst;
-
-	memset(meta, 0, sizeof(*meta));
-	memcpy(&src, header->src, 4);
-	memcpy(&dst, header->dst, 4);
-	if (is_v6) {
-		memcpy(meta->ip6_src, header->src, 16);
-		memcpy(meta->ip6_dst, header->dst, 16);
-		meta->present = SL_PRESENT(IP6_SRC) | SL_PRESENT(IP6_DST);
-	} else {
-		meta->ip4_src = be32toh(src);
-		meta->ip4_dst = be32toh(dst);
-		meta->present = SL_PRESENT(IP4_SRC) | SL_PRESENT(IP4_DST);
-	}
-	meta->protocol = header->protocol;
-	meta->src_port = header->src_port;
-	meta->dst_port = header->dst_port;
-	meta->local_port = header->dst_port;
-	meta->remote_port = header->src_port;
-	meta->present |= SL_PRESENT(PROTOCOL) | SL_PRESENT(SRC_PORT) | SL_PRESENT(DST_PORT) |
-		SL_PRESENT(LOCAL_PORT) | SL_PRESENT(REMOTE_PORT) | SL_PRESENT(FLAGS_TRANSPORT);
-}
-
-static int
-fill_lines(struct sluice *sluice, const struct bench_trace *trace, bool is_v6)
-{
-	struct sl_meta meta;
-
-	sluice->lines = aligned_alloc(LINE, trace->n * LINE + sizeof(struct sl_meta));
-	sluice->pointers = calloc(trace->n, sizeof(*sluice->pointers));
-	if (sluice->lines == NULL || sluice->pointers == NULL)
-		return -1;
-	for (size_t i = 0; i < trace->n; i++) {
-		fill_meta(&meta, &trace->list[i], is_v6);
-		memcpy(sluice->lines + i * LINE, &meta, LINE);
-		sluice->pointers[i] = (const struct sl_meta *)(void *)(sluice->lines + i * LINE);
-	}
-	memset(sluice->lines + trace->n * LINE, 0, sizeof(struct sl_meta));
-	return 0;
-}
 
 static void
 release(void *state)
@@ -97,8 +29,7 @@ release(void *state)
 		return;
 	sl_matches_fini(&sluice->matches);
 	sl_snapshot_free(sluice->snapshot);
-	free(sluice->pointers);
-	free(sluice->lines);
+	bench_metas_fini(&sluice->metas);
 	free(sluice);
 }
 
@@ -111,7 +42,8 @@ build(const struct bench_case *given, const char *variant, void **state, struct 
 
 	(void)variant;
 	sluice = calloc(1, sizeof(*sluice));
-	if (sluice == NULL || fill_lines(sluice, given->trace, given->rules->is_v6) != 0 ||
+	if (sluice == NULL ||
+		bench_metas_init(&sluice->metas, given->trace, given->rules->is_v6) != 0 ||
 		sl_matches_init(&sluice->matches) != 0)
 		rc = sl_error_set(err, SL_ERR_NO_MEMORY, "sluice", "not enough memory");
 	if (rc == 0)
@@ -138,10 +70,10 @@ classify(void *state, size_t first, uint32_t n)
 
 	/* A match a sublayer at most, of which there are few: a batch always fits. */
 	if (sluice->simd == BENCH_SIMD_BEST)
-		sl_classify_run(sluice->layer, &sluice->pointers[first], n, &sluice->matches);
+		sl_classify_run(sluice->layer, &sluice->metas.list[first], n, &sluice->matches);
 	else
 		sl_classify_run_as((enum sl_simd)sluice->simd, sluice->layer,
-			&sluice->pointers[first], n, &sluice->matches);
+			&sluice->metas.list[first], n, &sluice->matches);
 }
 
 /* Ranks go up sublayer by sublayer, and in each by the rules' places. */

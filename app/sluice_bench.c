@@ -31,6 +31,14 @@ static const char usage[] =
 	"compares\n"
 	"      every answer with the plain scan.\n"
 	"\n"
+	"  update --rules RULES [--trace TRACE] [--rate 1000] [--updates 3000] [--burst 32] "
+	"[--repeat 7]\n"
+	"         [--json FILE]\n"
+	"      How long until a filter out of or into the full set is in force, and lookups a "
+	"second "
+	"of a\n"
+	"      worker while --rate such changes a second go through, beside those of a quiet one.\n"
+	"\n"
 	"  datapath --pcap FILE [--filters RULES]... [--seconds 3] [--repeat 3] [--json FILE]\n"
 	"      Packets a second of one worker, reading FILE over and over, beside testpmd in the "
 	"same run.\n"
@@ -59,6 +67,17 @@ bench_number(const char *option, const char *text, uint64_t min, uint64_t max, u
 	fprintf(stderr, "sluice-bench: %s: \"%s\"; allowed: an integer from %llu to %llu\n", option,
 		text, (unsigned long long)min, (unsigned long long)max);
 	return false;
+}
+
+bool
+bench_number32(const char *option, const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+	uint64_t number;
+
+	if (!bench_number(option, text, min, max, &number))
+		return false;
+	*out = (uint32_t)number;
+	return true;
 }
 
 int
@@ -107,6 +126,7 @@ main(int argc, char **argv)
 	} commands[] = {
 		{"classify", bench_classify},
 		{"datapath", bench_datapath},
+		{"update", bench_update},
 	};
 
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench.h"
+#include "bench_median.h"
+#include "bench_policy.h"
+#include "bench_traffic.h"
+#include "bench_updater.h"
+
+#include "base/sl_clock.h"
+#include "classifier/sl_classify.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/*
+ * sluice-bench update: single filters out of and into a full rule set, beside traffic.
+ *
+ * A worker on the last CPU classifies without a pause; everything else is on the first.  Latency: changes at
+ * the rate asked for, each timed from the call to the end of the first burst that used the new
+ * snapshot.  Throughput: slices without changes and slices with them alternate; every pair gives a
+ * ratio, the median counts.  Between the slices of a pair the policy is whole again and has time to
+ * settle.
+ */
+
+#define UPDATES_MAX    1000000u
+#define UPDATES        3000u
+#define PAIRS_MAX      101u
+#define LATENCY_NS_MAX UINT64_C(60000000000) /* latencies measured until then will do */
+#define WARM_UP        20u
+#define SLICE_NS       UINT64_C(500000000)
+#define SETTLE_NS      UINT64_C(700000000)
+#define CHECK_HEADERS  20000u /* answers compared with the plain scan's */
+#define MADE_TRACE     100000u
+#define MADE_SEED      1u
+
+/* Milliseconds of both kinds, sorted once all are there. */
+struct latencies {
+	double *in_force;
+	double *call;
+	size_t n;
+};
+
+struct run {
+	const char *rules_path, *trace_path, *json_path;
+	struct bench_rules rules;
+	struct bench_trace trace;
+	struct bench_metas metas;
+	struct bench_plane *plane;
+	struct bench_updater updater;
+	uint32_t rate, burst, n_updates, n_pairs;
+	int first_cpu, last_cpu;
+	struct latencies latencies;
+	double quiet[PAIRS_MAX]; /* lookups a second */
+	double busy[PAIRS_MAX];
+	double achieved[PAIRS_MAX]; /* updates a second */
+	uint64_t n_wrong;
+};
+
+/* --- Measuring. --- */
+
+/* Sleeps until close by and spins the rest. */
+static void
+wait_until(uint64_t when_ns)
+{
+	uint64_t now = sl_clock_monotonic_ns();
+
+	while (now < when_ns) {
+		uint64_t left = when_ns - now;
+
+		if (left > 200000) {
+			struct timespec time = {.tv_sec = (time_t)((left - 100000) / 1000000000),
+				.tv_nsec = (long)((left - 100000) % 1000000000)};
+
+			nanosleep(&time, NULL);
+		}
+		now = sl_clock_monotonic_ns();
+	}
+}
+
+static int
+measure_latency(struct run *run, struct sl_error *err)
+{
+	struct latencies *all = &run->latencies;
+	uint64_t start = sl_clock_monotonic_ns();
+	uint64_t next = start;
+	uint32_t n = run->n_updates + WARM_UP;
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < n && next - start < LATENCY_NS_MAX; i++) {
+		struct bench_update_times times;
+
+		wait_until(next);
+		rc = bench_updater_step(&run->updater, &times, err);
+		if (rc == 0 && i >= WARM_UP) {
+			all->in_force[all->n] = (double)times.in_force_ns / 1e6;
+			all->call[all->n++] = (double)times.call_ns / 1e6;
+		}
+		next = SL_MAX(next + 1000000000 / run->rate, sl_clock_monotonic_ns());
+		bench_progress("latency", i + 1, n);
+	}
+	bench_sort(all->in_force, all->n);
+	bench_sort(all->call, all->n);
+	return rc;
+}
+
+/* A point to count lookups from. */
+struct mark {
+	uint64_t lookups;
+	uint64_t cpu_ns;
+};
+
+static struct mark
+mark_now(const struct run *run)
+{
+	return (struct mark){bench_plane_lookups(run->plane), bench_plane_cpu_ns(run->plane)};
+}
+
+/* Lookups in a second of the worker's CPU time: other programs on its CPU do not count. */
+static double
+rate_since(const struct run *run, struct mark mark)
+{
+	struct mark now = mark_now(run);
+
+	return (double)(now.lookups - mark.lookups) * 1e9 / (double)(now.cpu_ns - mark.cpu_ns);
+}
+
+/* The whole policy in force, and time for what goes on in the background. */
+static int
+settle(struct run *run, struct sl_error *err)
+{
+	struct bench_update_times times;
+	int rc = run->updater.is_out ? bench_updater_step(&run->updater, &times, err) : 0;
+
+	sl_control_tick(run->updater.control);
+	wait_until(sl_clock_monotonic_ns() + SETTLE_NS);
+	return rc;
+}
+
+static int
+measure_busy(struct run *run, uint32_t pair, struct sl_error *err)
+{
+	uint64_t start = sl_clock_monotonic_ns();
+	struct mark mark = mark_now(run);
+	uint64_t n = 0;
+	int rc = 0;
+
+	while (rc == 0 && sl_clock_monotonic_ns() - start < SLICE_NS) {
+		struct bench_update_times times;
+
+		rc = bench_updater_step(&run->updater, &times, err);
+		n++;
+		wait_until(SL_MIN(start + n * 1000000000 / run->rate, start + SLICE_NS));
+	}
+	run->busy[pair] = rate_since(run, mark);
+	run->achieved[pair] = (double)n * 1e9 / (double)(sl_clock_monotonic_ns() - start);
+	return rc;
+}
+
+static int
+measure_pairs(struct run *run, struct sl_error *err)
+{
+	int rc = 0;
+
+	for (uint32_t pair = 0; rc == 0 && pair < run->n_pairs; pair++) {
+		struct mark mark;
+
+		rc = settle(run, err);
+		mark = mark_now(run);
+		wait_until(sl_clock_monotonic_ns() + SLICE_NS);
+		run->quiet[pair] = rate_since(run, mark);
+		if (rc == 0)
+			rc = measure_busy(run, pair, err);
+		bench_progress("pairs", pair + 1, run->n_pairs);
+	}
+	return rc;
+}
+
+/* --- Right or wrong. --- */
+
+static bool
+matches_prefix(const uint8_t address[16], const uint8_t prefix[16], uint32_t len)
+{
+	uint8_t rest = (uint8_t) ~(0xff >> len % 8);
+
+	return memcmp(address, prefix, len / 8) == 0 &&
+		(len % 8 == 0 || (address[len / 8] & rest) == prefix[len / 8]);
+}
+
+static bool
+matches(const struct bench_rule *rule, const struct bench_header *header)
+{
+	return (!rule->has_protocol || rule->protocol == header->protocol) &&
+		header->src_port >= rule->src_port[0] && header->src_port <= rule->src_port[1] &&
+		header->dst_port >= rule->dst_port[0] && header->dst_port <= rule->dst_port[1] &&
+		matches_prefix(header->src, rule->src, rule->src_len) &&
+		matches_prefix(header->dst, rule->dst, rule->dst_len);
+}
+
+/* True when the answer is the first rule that is in and matches. */
+static bool
+is_right(const struct run *run, const struct sl_layer_program *layer, size_t header,
+	const struct sl_matches *found, uint32_t place)
+{
+	size_t expected = 0;
+	char key[40];
+
+	while (expected < run->rules.n &&
+		((run->updater.is_out && expected == run->updater.out_rule) ||
+			!matches(&run->rules.list[expected], &run->trace.list[header])))
+		expected++;
+	if (found->start[place] == found->start[place + 1])
+		return expected == run->rules.n;
+	snprintf(key, sizeof(key), "rule-%zu", expected);
+	return strcmp(layer->filters[found->ranks[found->start[place]]].object->object.key, key) ==
+		0;
+}
+
+/* Compares what is in force with the plain scan. */
+static int
+check(struct run *run, struct sl_error *err)
+{
+	const struct sl_layer_program *layer;
+	struct sl_matches found;
+	struct sl_view view;
+	size_t n_all = SL_MIN(run->trace.n, (size_t)CHECK_HEADERS);
+
+	if (sl_matches_init(&found) != 0)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
+	sl_control_view_get(run->updater.control, &view);
+	layer = view.snapshot->layers[bench_policy_layer(&run->rules)->id];
+	for (size_t at = 0; at < n_all; at += run->burst) {
+		uint32_t n = (uint32_t)SL_MIN(n_all - at, (size_t)run->burst);
+
+		sl_classify_run(layer, &run->metas.list[at], n, &found);
+		for (uint32_t i = 0; i < n; i++)
+			run->n_wrong += !is_right(run, layer, at + i, &found, i);
+	}
+	sl_control_view_put(run->updater.control, &view);
+	sl_matches_fini(&found);
+	return 0;
+}
+
+/* With one filter out, and with all in. */
+static int
+check_both(struct run *run, struct sl_error *err)
+{
+	struct bench_update_times times;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		rc = bench_updater_step(&run->updater, &times, err);
+		if (rc == 0)
+			rc = check(run, err);
+	}
+	return rc;
+}
+
+/* --- Report. --- */
+
+static json_t *
+latency_row(const char *what, const double sorted[], size_t n)
+{
+	double median = bench_median(sorted, n);
+	double p99 = bench_percentile(sorted, n, 99);
+	double max = bench_percentile(sorted, n, 100);
+
+	printf("%-28s %10zu %10.3f %10.3f %10.3f\n", what, n, median, p99, max);
+	return json_pack("{s:I, s:f, s:f, s:f}", "updates", (json_int_t)n, "median_ms", median,
+		"p99_ms", p99, "max_ms", max);
+}
+
+static json_t *
+throughput(const struct run *run)
+{
+	double ratios[PAIRS_MAX];
+	double quiet = bench_median(run->quiet, run->n_pairs) / 1e6;
+	double busy = bench_median(run->busy, run->n_pairs) / 1e6;
+	double achieved = bench_median(run->achieved, run->n_pairs);
+	double ratio;
+
+	for (uint32_t i = 0; i < run->n_pairs; i++)
+		ratios[i] = run->busy[i] / run->quiet[i];
+	ratio = bench_median(ratios, run->n_pairs);
+	printf("%-28s %10.3f Mlookups/s\n%-28s %10.3f Mlookups/s, %.2f of quiet; "
+	       "%.0f of %u updates a second\n",
+		"lookups, quiet", quiet, "lookups, busy", busy, ratio, achieved, run->rate);
+	return json_pack("{s:i, s:f, s:f, s:f, s:f}", "rate_asked", (int)run->rate, "rate_achieved",
+		achieved, "quiet_mlookups_per_s", quiet, "busy_mlookups_per_s", busy, "ratio",
+		ratio);
+}
+
+static int
+report(const struct run *run)
+{
+	json_t *json;
+	int rc;
+
+	printf("%zu rules, %zu headers, bursts of %u, worker on CPU %d, control on CPU %d; all "
+	       "rules "
+	       "in %.2f s\n%-28s %10s %10s %10s %10s\n",
+		run->rules.n, run->trace.n, run->burst, run->last_cpu, run->first_cpu,
+		run->updater.load_s, "one filter in or out, ms", "updates", "median", "p99", "max");
+	json = json_pack("{s:I, s:I, s:i, s:f, s:I}", "rules", (json_int_t)run->rules.n, "headers",
+		(json_int_t)run->trace.n, "burst", (int)run->burst, "load_s", run->updater.load_s,
+		"wrong", (json_int_t)run->n_wrong);
+	json_object_set_new(json, "in_force",
+		latency_row("until it is in force", run->latencies.in_force, run->latencies.n));
+	json_object_set_new(json, "call",
+		latency_row("until the call returns", run->latencies.call, run->latencies.n));
+	json_object_set_new(json, "throughput", throughput(run));
+	printf("%-28s %10" PRIu64 "\n", "wrong answers", run->n_wrong);
+	rc = bench_write_json(run->json_path, json);
+	json_decref(json);
+	return rc != 0 || run->n_wrong > 0 ? 1 : 0;
+}
+
+/* --- Options. --- */
+
+static bool
+take_option(struct run *run, int option, const char *text)
+{
+	switch (option) {
+	case 'r':
+		run->rules_path = text;
+		return true;
+	case 't':
+		run->trace_path = text;
+		return true;
+	case 'j':
+		run->json_path = text;
+		return true;
+	case 'a':
+		return bench_number32("--rate", text, 1, 1000000, &run->rate);
+	case 'b':
+		return bench_number32("--burst", text, 1, SL_BATCH_MAX, &run->burst);
+	case 'u':
+		return bench_number32("--updates", text, 1, UPDATES_MAX, &run->n_updates);
+	case 'n':
+		return bench_number32("--repeat", text, 1, PAIRS_MAX, &run->n_pairs);
+	default:
+		return false;
+	}
+}
+
+static int
+options(struct run *run, int argc, char **argv)
+{
+	static const struct option names[] = {
+		{"rules", required_argument, NULL, 'r'},
+		{"trace", required_argument, NULL, 't'},
+		{"rate", required_argument, NULL, 'a'},
+		{"burst", required_argument, NULL, 'b'},
+		{"updates", required_argument, NULL, 'u'},
+		{"repeat", required_argument, NULL, 'n'},
+		{"json", required_argument, NULL, 'j'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	run->rate = 1000;
+	run->burst = 32;
+	run->n_updates = UPDATES;
+	run->n_pairs = 7;
+	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1)
+		if (!take_option(run, option, optarg))
+			return 2;
+	if (run->rules_path != NULL && optind == argc)
+		return 0;
+	fprintf(stderr, "sluice-bench update: --rules FILE is needed, and nothing but options\n");
+	return 2;
+}
+
+/* --- Life. --- */
+
+static int
+load(struct run *run, struct sl_error *err)
+{
+	const struct bench_traffic_spec spec = {
+		.traffic = BENCH_TRAFFIC_UNIFORM, .n_headers = MADE_TRACE, .seed = MADE_SEED};
+	int rc = bench_rules_load(run->rules_path, &run->rules, err);
+
+	if (rc == 0 && run->trace_path != NULL)
+		rc = bench_trace_load(run->trace_path, run->rules.is_v6, &run->trace, err);
+	else if (rc == 0)
+		rc = bench_traffic_make(&run->rules, &spec, &run->trace, err);
+	return rc;
+}
+
+/* This thread, and those that the management core starts, stay off the worker's CPU. */
+static void
+choose_cpus(struct run *run)
+{
+	cpu_set_t cpus;
+
+	run->first_cpu = -1;
+	run->last_cpu = -1;
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET((size_t)cpu, &cpus))
+			continue;
+		if (run->first_cpu < 0)
+			run->first_cpu = cpu;
+		run->last_cpu = cpu;
+	}
+	if (run->first_cpu == run->last_cpu)
+		fprintf(stderr,
+			"sluice-bench: there is one CPU alone; the worker has to share it\n");
+	CPU_CLR((size_t)run->last_cpu, &cpus);
+	if (CPU_COUNT(&cpus) > 0)
+		sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+static int
+prepare(struct run *run, struct sl_error *err)
+{
+	struct bench_plane_config config = {.metas = &run->metas,
+		.layer = bench_policy_layer(&run->rules),
+		.burst = run->burst,
+		.cpu = run->last_cpu};
+	int rc;
+
+	run->latencies.in_force = calloc(run->n_updates, sizeof(double));
+	run->latencies.call = calloc(run->n_updates, sizeof(double));
+	if (run->latencies.in_force == NULL || run->latencies.call == NULL ||
+		bench_metas_init(&run->metas, &run->trace, run->rules.is_v6) != 0)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
+	rc = bench_plane_new(&config, &run->plane, err);
+	if (rc == 0)
+		rc = bench_updater_init(&run->updater, &run->rules, run->plane, err);
+	if (rc == 0)
+		rc = bench_plane_start(run->plane, err);
+	return rc;
+}
+
+static int
+measure(struct run *run)
+{
+	struct sl_error err = {0};
+	int rc = prepare(run, &err);
+
+	if (rc == 0)
+		rc = measure_latency(run, &err);
+	if (rc == 0)
+		rc = measure_pairs(run, &err);
+	if (rc == 0)
+		rc = check_both(run, &err);
+	if (run->plane != NULL)
+		bench_plane_stop(run->plane);
+	if (rc == 0)
+		return report(run);
+	fprintf(stderr, "sluice-bench: %s: %s\n", err.where, err.text);
+	return 1;
+}
+
+int
+bench_update(int argc, char **argv)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	struct sl_error err;
+	int rc;
+
+	if (run == NULL)
+		return 1;
+	rc = options(run, argc, argv);
+	if (rc == 0 && load(run, &err) != 0) {
+		fprintf(stderr, "sluice-bench: %s: %s\n", err.where, err.text);
+		rc = 2;
+	}
+	if (rc == 0) {
+		choose_cpus(run);
+		rc = measure(run);
+	}
+	bench_updater_fini(&run->updater);
+	bench_plane_free(run->plane);
+	bench_metas_fini(&run->metas);
+	bench_trace_fini(&run->trace);
+	bench_rules_fini(&run->rules);
+	free(run->latencies.in_force);
+	free(run->latencies.call);
+	free(run);
+	return rc;
+}
