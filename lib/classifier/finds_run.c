@@ -61,7 +61,8 @@ cut_sublayers(const uint32_t *ends, uint32_t *places, uint32_t n)
 	for (uint32_t i = 0; i < n; i++) {
 		const uint32_t place = places[i];
 
-		if (place < next)
+		/* Trees may have copies of one box. */
+		if (place < next || (kept > 0 && places[kept - 1] == place))
 			continue;
 		places[kept++] = place;
 		next = ends[place];

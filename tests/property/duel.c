@@ -139,10 +139,7 @@ print_list(const char *engine, const struct sl_layer_program *layer,
 {
 	fprintf(stderr, "%s:", engine);
 	for (uint32_t at = matches->start[i]; at < matches->start[i + 1]; at++)
-		fprintf(stderr, " %s",
-			matches->ranks[at] < layer->n_filters
-				? layer->filters[matches->ranks[at]].object->object.key
-				: "(no such filter)");
+		fprintf(stderr, " %s", layer->filters[matches->ranks[at]].object->object.key);
 	fprintf(stderr, "\n");
 }
 
@@ -159,6 +156,14 @@ print_answers(struct duel *duel, const struct sl_layer_program *layer, const str
 	}
 	if (sl_reference_run(layer, quarry->metas, quarry->n, &duel->reference) > i)
 		print_list("reference", layer, &duel->reference, i);
+}
+
+void
+duel_print(struct duel *duel, const struct sl_layer_program *layer, const struct sl_meta *meta)
+{
+	const struct quarry quarry = {.metas = &meta, .n = 1};
+
+	print_answers(duel, layer, &quarry, 0);
 }
 
 static void

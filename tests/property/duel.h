@@ -26,6 +26,10 @@ void duel_fini(struct duel *duel);
 uint32_t duel_run(struct duel *duel, const struct sl_layer_program *layer,
 	const struct sl_meta *const metas[], uint32_t n);
 
+/* Says what every form and the reference find for a packet. */
+void
+duel_print(struct duel *duel, const struct sl_layer_program *layer, const struct sl_meta *meta);
+
 /*
  * Says on standard error how the engines differ about packet `bad` of a batch: shape, seed, layer,
  * the fewest filters and the packet.  Removes filters from the generator's policy.

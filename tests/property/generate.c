@@ -345,18 +345,37 @@ fill_set(struct generator *g, struct sl_set *set)
 	}
 }
 
+static struct sl_object *
+make_set(struct generator *g, uint32_t number)
+{
+	struct sl_object *object = generator_object(SL_OBJECT_SET, "set", number);
+	struct sl_set *set = sl_set_of(object);
+
+	set->set_type = g->set_types[number];
+	fill_set(g, set);
+	return object;
+}
+
+struct sl_object *
+generator_set_as(struct generator *g, uint32_t number, uint64_t seed)
+{
+	const struct random kept = g->random;
+	struct sl_object *object;
+
+	g->random.state = seed;
+	object = make_set(g, number);
+	finish(object);
+	g->random = kept;
+	return object;
+}
+
 static void
 add_sets(struct generator *g)
 {
 	g->n_sets = random_chance(&g->random, 50) ? 0 : 1 + random_below(&g->random, SETS_MAX);
 	for (uint32_t i = 0; i < g->n_sets; i++) {
-		struct sl_object *object = generator_object(SL_OBJECT_SET, "set", i);
-		struct sl_set *set = sl_set_of(object);
-
-		set->set_type = (enum sl_set_type)random_below(&g->random, SL_SET_TYPE_COUNT);
-		g->set_types[i] = set->set_type;
-		fill_set(g, set);
-		generator_add(g, object);
+		g->set_types[i] = (enum sl_set_type)random_below(&g->random, SL_SET_TYPE_COUNT);
+		generator_add(g, make_set(g, i));
 	}
 }
 
@@ -411,6 +430,15 @@ generator_begin(struct generator *g, const struct sl_layer *layer)
 	sl_callout_object_of(callout)->layer = layer;
 	sl_callout_object_of(callout)->plugin = must(strdup("mock"));
 	generator_add(g, callout);
+}
+
+void
+generator_other(const struct generator *g, const struct sl_layer *layer, struct generator *other)
+{
+	*other = *g;
+	other->layer = layer;
+	other->popular_percent = 0;
+	list_slots(other);
 }
 
 static void

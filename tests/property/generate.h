@@ -77,6 +77,11 @@ void generator_add_filter(struct generator *g);
 struct sl_filter *generator_filter(struct generator *g);
 /* The same, as the key "filterNUMBER" and a seed alone make it, once the generator is frozen. */
 struct sl_filter *generator_filter_as(struct generator *g, uint32_t number, uint64_t seed);
+/* A finished set that may take the place of "setNUMBER", as the seed makes it. */
+struct sl_object *generator_set_as(struct generator *g, uint32_t number, uint64_t seed);
+/* Makes filters and packets of another layer for the same policy, which stays the first one's. */
+void
+generator_other(const struct generator *g, const struct sl_layer *layer, struct generator *other);
 void generator_end(struct generator *g);
 
 struct sl_snapshot *

@@ -248,13 +248,40 @@ packet_turn(struct generator *g, const struct sl_filter_run *filter, uint32_t pe
 }
 
 void
-packet_aim(struct generator *g, const struct sl_layer_program *program, struct sl_meta *meta)
+targets_init(struct targets *targets, const struct sl_layer_program *program)
 {
-	const struct sl_filter_run *filters = program->filters;
-	const uint32_t n = program->n_filters;
+	struct sl_filter_walk walk = {.layer = program};
+	uint32_t n_max = 64;
+	uint32_t rank;
 
+	*targets = (struct targets){.program = program};
+	targets->ranks = must(malloc(n_max * sizeof(*targets->ranks)));
+	while (sl_filter_walk_next(&walk, &rank)) {
+		if (targets->n == n_max)
+			targets->ranks = must(
+				realloc(targets->ranks, (n_max *= 2) * sizeof(*targets->ranks)));
+		targets->ranks[targets->n++] = rank;
+	}
+}
+
+void
+targets_fini(struct targets *targets)
+{
+	free(targets->ranks);
+	targets->ranks = NULL;
+}
+
+static const struct sl_filter_run *
+any_target(struct generator *g, const struct targets *targets)
+{
+	return &targets->program->filters[targets->ranks[random_below(&g->random, targets->n)]];
+}
+
+void
+packet_aim(struct generator *g, const struct targets *targets, struct sl_meta *meta)
+{
 	generator_meta(g, meta);
-	packet_turn(g, &filters[random_below(&g->random, n)], 97, meta);
+	packet_turn(g, any_target(g, targets), 97, meta);
 	if (random_chance(&g->random, 35))
-		packet_turn(g, &filters[random_below(&g->random, n)], 50, meta);
+		packet_turn(g, any_target(g, targets), 50, meta);
 }

@@ -50,7 +50,7 @@ random_seed(void)
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
 	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define RANDOM_SLOWNESS 25u
+#define RANDOM_SLOWNESS 5u
 #else
 #define RANDOM_SLOWNESS 1u
 #endif

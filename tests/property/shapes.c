@@ -23,6 +23,7 @@ const struct shape shapes[] = {
 	{"never", shape_never, 3000, 3},
 	{"one_field", shape_one_field, 30000, 4},
 	{"same_slot", shape_same_slot, 2100, 2},
+	{"crowded", shape_crowded, 300, 4},
 	{"wild", shape_wild, 3000, 4},
 	{"ties", shape_ties, 3000, 4},
 	{"duplicates", shape_duplicates, 3000, 3},

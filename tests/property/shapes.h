@@ -23,7 +23,7 @@ struct shape {
 shape_fn shape_nested, shape_nested_reversed, shape_ladders, shape_one_bit, shape_straddle,
 	shape_steps, shape_adjacent, shape_diagonal, shape_cross, shape_high_words, shape_tuples;
 shape_fn shape_random, shape_empty, shape_flags, shape_texts, shape_sets, shape_not_equal,
-	shape_alternatives, shape_never, shape_one_field, shape_same_slot;
+	shape_alternatives, shape_never, shape_one_field, shape_same_slot, shape_crowded;
 shape_fn shape_wild, shape_ties, shape_duplicates, shape_lopsided, shape_callouts,
 	shape_many_sublayers, shape_weights;
 

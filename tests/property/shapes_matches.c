@@ -300,3 +300,28 @@ shape_same_slot(struct generator *g, uint32_t n)
 		draft_add(g, filter);
 	}
 }
+
+/* Conditions on nearly every field, more than one structure holds, with alternatives, of callouts. */
+void
+shape_crowded(struct generator *g, uint32_t n)
+{
+	while (n-- > 0) {
+		struct sl_filter *filter = draft_new(g, 0, random_below(&g->random, 100));
+
+		for (uint32_t i = 0; i < g->layer->n_fields; i++) {
+			const struct sl_layer_field *field = &g->layer->fields[i];
+
+			if (!field->available || field->type == SLUICE_TYPE_BYTE_BLOB ||
+				random_chance(&g->random, 10))
+				continue;
+			draft_when(filter, cond_prefix(field, n, field_bits(g, field) - n % 3));
+			if (random_chance(&g->random, 40))
+				draft_when(filter, cond_scalar(field, SL_MATCH_EQUAL, n % 7 + 900));
+			if (random_chance(&g->random, 20))
+				draft_when(filter, cond_empty(field, SL_MATCH_EQUAL));
+		}
+		if (random_chance(&g->random, 60))
+			draft_callout(filter, SLUICE_ACTION_CALLOUT_INSPECTION);
+		draft_add(g, filter);
+	}
+}

@@ -37,8 +37,7 @@ struct run {
 
 /* Fills a batch; in some of them packets stand more than once. */
 static void
-fill(struct run *run, const struct sl_layer_program *layer, const struct sl_meta *metas[],
-	uint32_t n)
+fill(struct run *run, const struct targets *targets, const struct sl_meta *metas[], uint32_t n)
 {
 	struct random *random = &run->g.random;
 	const bool has_twins = random_chance(random, 10);
@@ -48,7 +47,7 @@ fill(struct run *run, const struct sl_layer_program *layer, const struct sl_meta
 		if (has_twins && i > 0 && random_chance(random, 50))
 			metas[i] = metas[random_below(random, i)];
 		else if (random_chance(random, 60))
-			packet_aim(&run->g, layer, &run->metas[i]);
+			packet_aim(&run->g, targets, &run->metas[i]);
 		else
 			generator_meta(&run->g, &run->metas[i]);
 	}
@@ -75,14 +74,19 @@ check(struct run *run, const struct sl_snapshot *snapshot, uint32_t n_packets)
 {
 	const struct sl_layer_program *layer = snapshot->layers[run->g.layer->id];
 	const struct sl_meta *metas[SL_BATCH_MAX];
+	struct targets targets;
 
-	while (n_packets > 0 && layer != NULL) {
+	run->visited[run->g.layer->id] = true;
+	if (layer == NULL)
+		return;
+	targets_init(&targets, layer);
+	while (n_packets > 0) {
 		/* 101 and 256 have no common divisor: every size comes. */
 		uint32_t n = 1 + run->n_batches++ * 101 % SL_BATCH_MAX;
 		uint32_t bad;
 
 		n = SL_MIN(n, n_packets);
-		fill(run, layer, metas, n);
+		fill(run, &targets, metas, n);
 		bad = duel_run(&run->duel, layer, metas, n);
 		if (bad < n) {
 			duel_report(&run->duel, &run->g, metas, n, bad);
@@ -92,7 +96,7 @@ check(struct run *run, const struct sl_snapshot *snapshot, uint32_t n_packets)
 			assert_true(chosen_form_works(run, layer, metas, n));
 		n_packets -= n;
 	}
-	run->visited[run->g.layer->id] = true;
+	targets_fini(&targets);
 }
 
 /* --- Policies. --- */

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "history.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+history_begin(struct history *history, struct generator *g, struct generator *other,
+	uint32_t n_filters_max)
+{
+	*history = (struct history){.g = g, .other = other, .n_filters_max = n_filters_max};
+	history->committed = must(sl_policy_clone(g->policy));
+	history->seeds = must(calloc(n_filters_max, sizeof(*history->seeds)));
+	history->counters = must(calloc(n_filters_max, sizeof(*history->counters)));
+}
+
+static void
+fold_forget(struct fold *fold)
+{
+	sl_layer_put(fold->from);
+	sl_layer_put(fold->folded);
+	*fold = (struct fold){0};
+}
+
+void
+history_end(struct history *history)
+{
+	for (uint32_t i = 0; i < HISTORY_FOLDS; i++)
+		fold_forget(&history->folds[i]);
+	sl_snapshot_free(history->snapshot);
+	sl_policy_free(history->committed);
+	free(history->seeds);
+	free(history->counters);
+}
+
+struct generator *
+history_generator(struct history *history, uint32_t number, uint64_t seed)
+{
+	/* A replacement may belong to another layer than what it replaces. */
+	return (number % 8 == 7) != (seed % 32 == 5) ? history->other : history->g;
+}
+
+/* --- Edits. --- */
+
+static const char *
+key_of(char text[32], const char *prefix, uint32_t number)
+{
+	snprintf(text, 32, "%s%u", prefix, number);
+	return text;
+}
+
+static void
+touch(struct history *history, uint32_t number)
+{
+	for (uint32_t i = 0; i < history->n_touched; i++) {
+		if (history->touched[i] == number)
+			return;
+	}
+	if (history->n_touched < HISTORY_TOUCH)
+		history->touched[history->n_touched++] = number;
+	else
+		history->others_changed = true;
+}
+
+static void
+put_object(struct history *history, struct sl_object *object)
+{
+	struct sl_error err = {0};
+
+	if (sl_policy_put(history->g->policy, object, &err) != 0)
+		die("sl_policy_put", err.text);
+}
+
+static void
+put_filter(struct history *history, uint32_t number, uint64_t seed, const uint64_t *weight)
+{
+	struct generator *g = history_generator(history, number, seed);
+	struct sl_filter *filter = generator_filter_as(g, number, seed);
+
+	if (weight != NULL) {
+		struct sl_problems problems = {0};
+
+		filter->weight_kind = SL_WEIGHT_EXACT;
+		filter->weight = *weight;
+		if (!sl_object_finish(&filter->object, "", &problems))
+			die("sl_object_finish", problems.list[0].detail);
+		sl_problems_fini(&problems);
+	}
+	/* As when the service of a filter's provider does not run. */
+	if (seed % 16 == 0)
+		filter->flags |= SL_FILTER_DISABLED;
+	put_object(history, &filter->object);
+	history->seeds[number] = seed;
+	touch(history, number);
+}
+
+static void
+delete_filter(struct history *history, uint32_t number)
+{
+	char key[32];
+
+	sl_policy_remove(history->g->policy, SL_OBJECT_FILTER, key_of(key, "filter", number));
+	touch(history, number);
+}
+
+static bool
+has_filter(const struct history *history, uint32_t number)
+{
+	char key[32];
+
+	return sl_policy_find(
+		       history->g->policy, SL_OBJECT_FILTER, key_of(key, "filter", number)) != NULL;
+}
+
+static void
+put_sublayer(struct history *history, uint32_t number, uint64_t seed)
+{
+	struct sl_object *object =
+		generator_object(SL_OBJECT_SUBLAYER, "sublayer", number % history->g->n_sublayers);
+	struct sl_problems problems = {0};
+
+	sl_sublayer_of(object)->weight = (uint16_t)(1 + seed % 12);
+	if (!sl_object_finish(object, "", &problems))
+		die("sl_object_finish", problems.list[0].detail);
+	sl_problems_fini(&problems);
+	put_object(history, object);
+	history->others_changed = true;
+}
+
+static void
+put_set(struct history *history, uint32_t number, uint64_t seed)
+{
+	struct generator *g = history->g;
+
+	if (g->n_sets == 0)
+		return;
+	put_object(history, generator_set_as(g, number % g->n_sets, seed));
+	history->others_changed = true;
+}
+
+static void
+edit(struct history *history, const struct step *step)
+{
+	const uint64_t weight = step->seed % 7 == 0 ? step->seed : step->seed % 20;
+
+	switch ((enum step_kind)step->kind) {
+	case STEP_PUT:
+		put_filter(history, step->number, step->seed, NULL);
+		break;
+	case STEP_DELETE:
+		delete_filter(history, step->number);
+		break;
+	case STEP_BACK:
+		if (!has_filter(history, step->number) && history->seeds[step->number] != 0)
+			put_filter(history, step->number, history->seeds[step->number], NULL);
+		break;
+	case STEP_WEIGHT:
+		if (has_filter(history, step->number))
+			put_filter(history, step->number, history->seeds[step->number], &weight);
+		break;
+	case STEP_SUBLAYER:
+		put_sublayer(history, step->number, step->seed);
+		break;
+	case STEP_SET:
+		put_set(history, step->number, step->seed);
+		break;
+	case STEP_BIND:
+		history->binding++;
+		history->others_changed = true;
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- Commits. --- */
+
+static uint32_t
+number_of(const struct sl_filter *filter)
+{
+	return (uint32_t)strtoul(filter->object.key + strlen("filter"), NULL, 10);
+}
+
+static int
+bind(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
+	struct sl_error *err)
+{
+	struct history *history = ctx;
+	const uint32_t number = number_of(filter);
+
+	(void)err;
+	history->counters[number] = number * 4 + history->binding % 4;
+	*binding = (struct sl_filter_binding){.counter = history->counters[number]};
+	return 0;
+}
+
+static const struct sl_filter *
+find_filter(const struct sl_policy *policy, uint32_t number)
+{
+	char key[32];
+	const struct sl_object *object =
+		sl_policy_find(policy, SL_OBJECT_FILTER, key_of(key, "filter", number));
+
+	return object == NULL ? NULL : sl_filter_of(object);
+}
+
+/* What the touched filters were and are; a filter that is as it was has not changed. */
+static void
+list_changes(
+	const struct history *history, struct sl_filter_change *list, struct sl_changes *changes)
+{
+	*changes = (struct sl_changes){.filters = list, .others = history->others_changed};
+	for (uint32_t i = 0; i < history->n_touched; i++) {
+		const struct sl_filter *old = find_filter(history->committed, history->touched[i]);
+		const struct sl_filter *now = find_filter(history->g->policy, history->touched[i]);
+
+		if (old != now)
+			list[changes->n++] = (struct sl_filter_change){old, now};
+	}
+}
+
+static struct sl_snapshot *
+commit(struct history *history, bool has_changes)
+{
+	const struct sl_compile_host host = {.bind = bind, .ctx = history};
+	struct sl_filter_change list[HISTORY_TOUCH];
+	struct sl_changes changes;
+	struct sl_snapshot *old = history->snapshot;
+	struct sl_error err = {0};
+
+	list_changes(history, list, &changes);
+	if (sl_snapshot_compile(history->g->policy, old == NULL ? 1 : old->revision + 1, old,
+		    has_changes && old != NULL ? &changes : NULL, &host, &history->snapshot,
+		    &err) != 0)
+		die("sl_snapshot_compile", err.text);
+	sl_policy_free(history->committed);
+	history->committed = must(sl_policy_clone(history->g->policy));
+	history->n_touched = 0;
+	history->others_changed = false;
+	return old;
+}
+
+/* --- Folds. --- */
+
+static void
+fold_begin(struct history *history, uint32_t number)
+{
+	const struct sl_compile_host host = {.bind = NULL};
+	struct fold *fold = &history->folds[number % HISTORY_FOLDS];
+	const struct generator *g = history_generator(history, number, 0);
+	const struct sl_layer_program *from =
+		history->snapshot == NULL ? NULL : history->snapshot->layers[g->layer->id];
+	struct sl_error err = {0};
+
+	if (fold->from != NULL || from == NULL)
+		return;
+	fold->from = sl_layer_get(from);
+	if (sl_layer_fold(from, &host, &fold->folded, &err) != 0)
+		die("sl_layer_fold", err.text);
+	history->n_begun++;
+}
+
+/* The snapshot that was in force before, or NULL when the fold was of no use. */
+static struct sl_snapshot *
+fold_end(struct history *history, uint32_t number)
+{
+	struct fold *fold = &history->folds[number % HISTORY_FOLDS];
+	struct sl_snapshot *old = NULL;
+	struct sl_snapshot *next;
+	struct sl_error err = {0};
+	int rc;
+
+	if (fold->from == NULL || history->snapshot == NULL)
+		return NULL;
+	rc = sl_snapshot_with_fold(history->snapshot, fold->from, fold->folded, &next, &err);
+	if (rc == 0) {
+		if (next->revision != history->snapshot->revision)
+			die("sl_snapshot_with_fold", "the revision has changed");
+		old = history->snapshot;
+		history->snapshot = next;
+		history->n_folded++;
+	} else if (err.code != SL_ERR_BUSY) {
+		die("sl_snapshot_with_fold", err.text);
+	}
+	fold_forget(fold);
+	return old;
+}
+
+bool
+history_play(struct history *history, const struct step *step, struct sl_snapshot **old)
+{
+	*old = NULL;
+	if (step->kind == STEP_FOLD_BEGIN) {
+		fold_begin(history, step->number);
+		return false;
+	}
+	if (step->kind == STEP_FOLD_END) {
+		*old = fold_end(history, step->number);
+		return *old != NULL;
+	}
+	edit(history, step);
+	if (step->is_joined)
+		return false;
+	*old = commit(history, step->has_changes);
+	return true;
+}
+
+/* --- What a program should hold. --- */
+
+struct placed {
+	const struct sl_filter *filter;
+	const struct sl_sublayer *sublayer;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct placed *x = a;
+	const struct placed *y = b;
+
+	if (x->sublayer->weight != y->sublayer->weight)
+		return x->sublayer->weight > y->sublayer->weight ? -1 : 1;
+	if (x->sublayer != y->sublayer)
+		return x->sublayer->object.id < y->sublayer->object.id ? -1 : 1;
+	if (x->filter->effective_weight != y->filter->effective_weight)
+		return x->filter->effective_weight > y->filter->effective_weight ? -1 : 1;
+	return x->filter->object.id < y->filter->object.id ? -1 : 1;
+}
+
+const struct sl_filter **
+history_order(const struct history *history, const struct sl_layer *layer, uint32_t *n)
+{
+	const struct sl_policy *policy = history->committed;
+	size_t n_all;
+	struct sl_object *const *all = sl_policy_list(policy, SL_OBJECT_FILTER, &n_all);
+	struct placed *placed = must(calloc(n_all + 1, sizeof(*placed)));
+	const struct sl_filter **list = must(calloc(n_all + 1, sizeof(*list)));
+
+	*n = 0;
+	for (size_t i = 0; i < n_all; i++) {
+		const struct sl_filter *filter = sl_filter_of(all[i]);
+
+		if (filter->layer != layer || (filter->flags & SL_FILTER_DISABLED) != 0)
+			continue;
+		placed[(*n)++] = (struct placed){filter,
+			sl_sublayer_of(
+				sl_policy_find(policy, SL_OBJECT_SUBLAYER, filter->sublayer))};
+	}
+	qsort(placed, *n, sizeof(*placed), compare);
+	for (uint32_t i = 0; i < *n; i++)
+		list[i] = placed[i].filter;
+	free(placed);
+	return list;
+}
+
+/* NULL, or what is wrong with a filter's entry. */
+static const char *
+check_entry(const struct history *history, const struct sl_layer_program *program, uint32_t rank,
+	const struct sl_filter *filter)
+{
+	const struct sl_filter_run *run = &program->filters[rank];
+	const struct sl_filter_hot *hot = &program->hot[rank];
+	const uint32_t rights =
+		SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED;
+
+	if (run->object != filter)
+		return "another filter stands in its place";
+	if (run->id != filter->object.id || run->weight != filter->effective_weight)
+		return "its id or weight is not the filter's";
+	if (hot->counter != history->counters[number_of(filter)] ||
+		run->binding.counter != hot->counter)
+		return "its binding is not what the host said last";
+	if (hot->flags != (filter->flags & rights) ||
+		(hot->action > SL_HOT_PERMIT) != sl_action_is_callout(filter->action) ||
+		(hot->action == SL_HOT_PERMIT) != (filter->action == SLUICE_ACTION_PERMIT))
+		return "its action or flags are not the filter's";
+	if (hot->sublayer >= program->n_sublayers ||
+		program->sublayers[hot->sublayer].object !=
+			sl_sublayer_of(sl_policy_find(
+				history->committed, SL_OBJECT_SUBLAYER, filter->sublayer)))
+		return "its sublayer is not the filter's";
+	return NULL;
+}
+
+bool
+history_is_in_order(const struct history *history, const struct sl_layer *layer, const char **fault)
+{
+	const struct sl_layer_program *program = history->snapshot->layers[layer->id];
+	struct sl_filter_walk walk = {.layer = program};
+	uint32_t n;
+	const struct sl_filter **order = history_order(history, layer, &n);
+	uint32_t rank;
+
+	*fault = program == NULL && n > 0 ? "the layer has no program" : NULL;
+	for (uint32_t i = 0; program != NULL && *fault == NULL; i++) {
+		const bool has_more = sl_filter_walk_next(&walk, &rank);
+
+		if (has_more != (i < n))
+			*fault = has_more ? "it has more filters than the policy"
+					  : "it lacks filters";
+		if (!has_more || i >= n)
+			break;
+		*fault = check_entry(history, program, rank, order[i]);
+	}
+	free(order);
+	return *fault == NULL;
+}
+
+/* --- Reports. --- */
+
+void
+print_step(const struct step *step)
+{
+	static const char *const names[] = {[STEP_PUT] = "put filter",
+		[STEP_DELETE] = "delete filter",
+		[STEP_BACK] = "put back filter",
+		[STEP_WEIGHT] = "weigh filter",
+		[STEP_SUBLAYER] = "weigh sublayer",
+		[STEP_SET] = "fill set",
+		[STEP_BIND] = "bind otherwise",
+		[STEP_FOLD_BEGIN] = "begin fold",
+		[STEP_FOLD_END] = "end fold"};
+
+	fprintf(stderr, "  %s %u, seed %#llx%s\n", names[step->kind], step->number,
+		(unsigned long long)step->seed,
+		step->kind >= STEP_FOLD_BEGIN ? ""
+			: step->is_joined     ? ", with the next"
+			: step->has_changes   ? "; commit with changes"
+					      : "; commit");
+}
