@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/changes.h"
 #include "control/control.h"
 
 #include <errno.h>
@@ -33,30 +34,65 @@ sl_control_errno(const struct sl_problems *problems, size_t first)
 
 /* --- Compiling. --- */
 
+/* One compilation, as its host sees it. */
+struct build {
+	struct sl_control *control;
+	bool may_stop; /* for a change that waits */
+	bool was_stopped;
+};
+
 static int
 bind(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
 	struct sl_error *err)
 {
-	return sl_control_ledger_bind(ctx, filter, binding, err);
+	const struct build *build = ctx;
+
+	return sl_control_ledger_bind(&build->control->ledger, filter, binding, err);
+}
+
+/* A build that takes no long time ends without being asked this. */
+static bool
+go_on(void *ctx, size_t done, size_t total)
+{
+	struct build *build = ctx;
+
+	sl_control_progress_tick(&build->control->progress, done, total);
+	build->was_stopped = build->may_stop && sl_control_change_waits(build->control);
+	return !build->was_stopped;
 }
 
 static int
-compile(struct sl_control *control, struct state *next, struct sl_error *err)
+compile(struct build *build, struct state *next, const struct commit_options *options,
+	struct sl_error *err)
 {
-	const struct sl_compile_host host = {
-		.bind = bind, .ctx = &control->ledger, .memory_max = control->compile_memory_max};
+	struct sl_control *control = build->control;
+	const struct state *current = control->current;
+	const struct sl_compile_host host = {.bind = bind,
+		.progress = go_on,
+		.ctx = build,
+		.memory_max = control->compile_memory_max};
+	struct change_list list = {0};
+	bool is_known;
+	int rc;
 
-	return sl_snapshot_compile(next->policy, next->revision, control->current->snapshot, NULL,
-		&host, &next->snapshot, err);
+	/* Without memory for the list everything is compared. */
+	is_known = !options->plugins_changed && current->snapshot != NULL &&
+		sl_control_changes_make(&list, current->policy, next->policy) == 0;
+	sl_control_progress_enter(&control->progress, SL_BUILD_COMPILE);
+	rc = sl_snapshot_compile(next->policy, next->revision, current->snapshot,
+		is_known ? &list.changes : NULL, &host, &next->snapshot, err);
+	sl_control_changes_fini(&list);
+	return rc;
 }
 
 /* --- Publishing: nothing here can fail. --- */
 
-static void
-publish(struct sl_control *control, struct state *next)
+void
+sl_control_publish(struct sl_control *control, struct state *next)
 {
 	const struct state *old = control->current;
 
+	sl_control_progress_enter(&control->progress, SL_BUILD_PUBLISH);
 	sl_control_events_expect(control, next, old);
 	/* Returns when no worker uses the old snapshot any more. */
 	if (control->plane != NULL)
@@ -68,6 +104,7 @@ publish(struct sl_control *control, struct state *next)
 	sl_control_state_swap(control, next);
 	sl_control_ledger_settle(&control->ledger);
 	sl_control_state_reap(control);
+	sl_control_folder_wake(control);
 }
 
 /* --- Committing. --- */
@@ -83,22 +120,23 @@ report_snapshot(struct sl_commit_report *report, const struct sl_snapshot *snaps
 
 /* Compiles and, unless dry, publishes. Takes `next` over. */
 static int
-put_in_force(struct sl_control *control, struct state *next, bool is_dry_run,
+put_in_force(struct sl_control *control, struct state *next, const struct commit_options *options,
 	struct sl_commit_report *report, struct sl_error *err)
 {
+	struct build build = {.control = control, .may_stop = options->may_be_superseded};
 	uint64_t start_ns = sl_clock_monotonic_ns();
 	uint64_t compiled_ns;
-	int rc = compile(control, next, err);
+	int rc = compile(&build, next, options, err);
 
 	compiled_ns = sl_clock_monotonic_ns();
 	report->compile_ns = compiled_ns - start_ns;
 	report_snapshot(report, next->snapshot);
-	if (rc != 0 || is_dry_run) {
+	if (rc != 0 || options->is_dry_run) {
 		sl_control_ledger_settle(&control->ledger);
 		sl_control_state_free(next);
-		return rc;
+		return rc != 0 && build.was_stopped ? COMMIT_SUPERSEDED : rc;
 	}
-	publish(control, next);
+	sl_control_publish(control, next);
 	report->publish_ns = sl_clock_monotonic_ns() - compiled_ns;
 	return 0;
 }
@@ -159,82 +197,7 @@ sl_control_commit(struct sl_control *control, struct sl_policy *policy,
 		sl_control_ledger_settle(&control->ledger);
 		return sl_control_no_memory(problems);
 	}
-	rc = put_in_force(control, next, options->is_dry_run, report, &err);
+	rc = put_in_force(control, next, options, report, &err);
 	report->revision = control->current->revision;
-	return rc != 0 ? sl_control_fail(problems, &err, rc) : 0;
-}
-
-/* --- Changing. --- */
-
-/* Edits a clone and checks it whole. NULL: `*rc` says why not, and problems were added. */
-static struct sl_policy *
-make_policy(struct sl_control *control, sl_control_edit_fn *edit, void *ctx,
-	struct sl_problems *problems, int *rc)
-{
-	struct sl_policy *policy = sl_policy_clone(control->current->policy);
-	size_t first = problems->n;
-
-	if (policy == NULL) {
-		*rc = sl_control_no_memory(problems);
-		return NULL;
-	}
-	*rc = edit(ctx, policy, problems);
-	if (*rc == 0 && !sl_policy_check(policy, NULL, NULL, problems))
-		*rc = sl_control_errno(problems, first);
-	if (*rc >= 0)
-		return policy;
-	sl_policy_free(policy);
-	return NULL;
-}
-
-static int
-check_revision(struct sl_control *control, uint64_t if_revision, struct sl_problems *problems)
-{
-	uint64_t revision = control->current->revision;
-
-	if (if_revision == 0 || if_revision == revision)
-		return 0;
-	sl_problems_add(problems, SL_ERR_REVISION_MISMATCH, "",
-		"revision %" PRIu64 " is in force, the change is for revision %" PRIu64, revision,
-		if_revision);
-	return -sl_err_errno(SL_ERR_REVISION_MISMATCH);
-}
-
-/* The caller holds `commit`. */
-static int
-change(struct sl_control *control, sl_control_edit_fn *edit, void *ctx, uint32_t flags,
-	struct sl_problems *problems, struct sl_commit_report *report)
-{
-	const struct commit_options options = {
-		.is_dry_run = (flags & SL_CHANGE_DRY_RUN) != 0,
-	};
-	uint64_t start_ns = sl_clock_monotonic_ns();
-	struct sl_policy *policy;
-	int rc;
-
-	policy = make_policy(control, edit, ctx, problems, &rc);
-	if (policy == NULL)
-		return rc;
-	if (report != NULL) {
-		report->check_ns = sl_clock_monotonic_ns() - start_ns;
-		if (sl_control_report_make(report, control->current->policy, policy) != 0) {
-			sl_policy_free(policy);
-			return sl_control_no_memory(problems);
-		}
-	}
-	return sl_control_commit(control, policy, &options, problems, report);
-}
-
-int
-sl_control_change(struct sl_control *control, sl_control_edit_fn *edit, void *ctx, uint32_t flags,
-	uint64_t if_revision, struct sl_problems *problems, struct sl_commit_report *report)
-{
-	int rc;
-
-	pthread_mutex_lock(&control->commit);
-	rc = check_revision(control, if_revision, problems);
-	if (rc == 0)
-		rc = change(control, edit, ctx, flags, problems, report);
-	pthread_mutex_unlock(&control->commit);
-	return rc;
+	return rc < 0 ? sl_control_fail(problems, &err, rc) : rc;
 }

@@ -25,6 +25,8 @@ init_locks(struct sl_control *control)
 	pthread_mutex_init(&control->events, NULL);
 	pthread_mutex_init(&control->mode_mutex, NULL);
 	pthread_mutex_init(&control->plugins.mutex, NULL);
+	sl_control_queue_init(&control->queue);
+	sl_control_folder_init(&control->folder);
 }
 
 static void
@@ -35,6 +37,7 @@ fini_locks(struct sl_control *control)
 	pthread_mutex_destroy(&control->events);
 	pthread_mutex_destroy(&control->mode_mutex);
 	pthread_mutex_destroy(&control->plugins.mutex);
+	sl_control_queue_fini(&control->queue);
 }
 
 static void
@@ -111,6 +114,7 @@ sl_control_free(struct sl_control *control)
 {
 	if (control == NULL)
 		return;
+	sl_control_folder_fini(&control->folder);
 	if (control->plane != NULL)
 		control->plane->ops->publish(control->plane->ctx, NULL);
 	sl_control_ledger_fini(&control->ledger);

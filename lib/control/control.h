@@ -9,12 +9,14 @@
  *   commit  one writer at a time, held from the clone to the end of the grace period.  Guards policies,
  *           snapshots and the counts of references on objects: whoever frees one holds it.
  *   events  the consuming side of the workers' rings, the event log, and `resolve`.
- *   views, ledger.mutex, plugins.mutex, mode
+ *   views, ledger.mutex, plugins.mutex, queue.mutex, folder.mutex, mode
  *           held for a moment; nobody waits for anything under them.
  */
 
+#include "control/folder.h"
 #include "control/ledger.h"
 #include "control/plugins.h"
+#include "control/progress.h"
 #include "control/sl_control.h"
 
 #include <pthread.h>
@@ -29,6 +31,13 @@ struct state {
 	struct state *next; /* in the list of retired ones */
 };
 
+/* Changes that wait for the commit lock; see change.c. */
+struct change_queue {
+	pthread_mutex_t mutex;
+	struct change *first; /* taken out by the holder of `commit` alone */
+	struct change **end;
+};
+
 struct sl_control {
 	/* Constant once other threads know the control. */
 	const struct sl_clock *clock;
@@ -40,9 +49,14 @@ struct sl_control {
 	const struct sl_plane *plane;
 	struct workers workers;
 
+	struct change_queue queue;
 	pthread_mutex_t commit;
+	struct progress progress; /* told by the holder of `commit` */
+	_Atomic uint64_t n_superseded;
 	struct ledger ledger;
 	struct plugins plugins;
+
+	struct folder folder;
 
 	pthread_mutex_t views;
 	struct state *current; /* read by the committing thread without the lock: only it writes */
@@ -65,7 +79,11 @@ struct commit_options {
 	const struct sl_plugin *leaving; /* see struct ledger_plan */
 	bool plugins_changed;
 	bool is_dry_run;
+	bool may_be_superseded; /* stops for a change that waits */
 };
+
+/* What a commit returns, with nothing changed and no problem added, when it stopped for a change. */
+#define COMMIT_SUPERSEDED 1
 
 /*
  * Puts an edited and checked policy in force, or finds that it says the same as the one that is.  Takes
@@ -74,6 +92,19 @@ struct commit_options {
 int sl_control_commit(struct sl_control *control, struct sl_policy *policy,
 	const struct commit_options *options, struct sl_problems *problems,
 	struct sl_commit_report *report) SL_MUST_CHECK;
+
+/*
+ * Makes `next` the state in force; returns after the grace period and lets the old one go.  The caller
+ * holds `commit`.
+ */
+void sl_control_publish(struct sl_control *control, struct state *next);
+
+/* --- change.c --- */
+
+void sl_control_queue_init(struct change_queue *queue);
+void sl_control_queue_fini(struct change_queue *queue);
+/* True when a change waits that may be made on top of one that is not in force yet. */
+bool sl_control_change_waits(struct sl_control *control);
 
 /* --- state.c --- */
 

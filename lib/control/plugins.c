@@ -83,6 +83,7 @@ rebind(struct sl_control *control, const struct sl_plugin *leaving, struct sl_er
 		return sl_error_set(
 			err, SL_ERR_NO_MEMORY, NULL, "not enough memory to bind filters");
 	rc = sl_control_commit(control, policy, &options, &problems, NULL);
+	sl_control_progress_enter(&control->progress, SL_BUILD_IDLE);
 	if (rc != 0 && problems.n > 0)
 		sl_error_set(err, problems.list[0].code, problems.list[0].pointer, "%s",
 			problems.list[0].detail);

@@ -13,6 +13,10 @@
  * Origin.  Objects of policy files belong to the files: a reload makes them what the files say now,
  *          whatever was done to them meanwhile, and brings back those that were deleted.  Objects made
  *          by calls stay, unless a file names the same key.
+ * Long     builds are stopped for a newer change, and one build covers both; when that fails, they are made
+ *          one by one, so that only what is wrong is refused.
+ * Folds.   Small changes are put beside the compiled form of their layer, and folded into it in the
+ *          background, under the same revision.
  * Same.    A change that leaves every object saying what it said is no commit: the revision stays.
  * Threads. Every function may be called from any control thread; commits are serialised.
  */
@@ -114,13 +118,18 @@ void sl_commit_report_fini(struct sl_commit_report *report);
 /* What an edit may return instead of 0 when the references of the policy are known to be whole. */
 #define SL_EDIT_CHECKED 1
 
-/* Edits the clone; 0, SL_EDIT_CHECKED, or a negative errno with at least one problem added. */
+/*
+ * Edits the clone; 0, SL_EDIT_CHECKED, or a negative errno with at least one problem added.  It may be
+ * called several times for one change, and on another thread that holds the commit lock: only what the
+ * last call did counts.
+ */
 typedef int sl_control_edit_fn(void *ctx, struct sl_policy *policy, struct sl_problems *problems);
 
 #define SL_CHANGE_DRY_RUN 0x1u /* everything but publishing and callouts' notify */
 
 /*
- * Commits an edit.  `if_revision` not 0: refused with REVISION_MISMATCH unless that revision is in force.
+ * Commits an edit.  Changes take effect in the order of their calls; several may become one revision.
+ * `if_revision` not 0: refused with REVISION_MISMATCH unless that revision is in force.
  * `report` may be NULL (diff and lint are computed only when it is given).
  * 0, or a negative errno with problems added and nothing changed.
  */
@@ -189,6 +198,33 @@ void sl_control_set_events_enabled(struct sl_control *control, bool enabled);
 bool sl_control_ready(struct sl_control *control, uint32_t *n_current, uint32_t *n_workers);
 uint64_t sl_control_start_ns(struct sl_control *control);
 const struct sl_plane *sl_control_plane(struct sl_control *control);
+
+/* What a build is doing. */
+enum sl_build_phase {
+	SL_BUILD_IDLE,
+	SL_BUILD_EDIT,    /* reading and checking the change */
+	SL_BUILD_COMPILE, /* binding and compiling */
+	SL_BUILD_PUBLISH, /* handing over to the workers */
+	SL_BUILD_PHASE_COUNT
+};
+/* "idle", "edit", "compile", "publish" */
+const char *sl_build_phase_name(enum sl_build_phase phase);
+
+struct sl_build_progress {
+	enum sl_build_phase phase;
+	size_t n_done; /* filters of those that are compiled; 0 of 0 when it takes no time */
+	size_t n_total;
+	uint64_t running_ns; /* since it began; 0 when idle */
+};
+
+struct sl_build_info {
+	struct sl_build_progress commit; /* the change under way */
+	struct sl_build_progress fold;   /* in the background */
+	uint64_t n_superseded;           /* builds that were stopped for a newer change */
+	uint64_t n_folds;                /* layers folded */
+};
+/* Never waits for a commit. */
+void sl_control_build(struct sl_control *control, struct sl_build_info *info);
 
 /* --- Events. --- */
 
