@@ -3,6 +3,7 @@
 
 #include "classifier/finds_run.h"
 #include "classifier/program.h"
+#include "classifier/tables.h"
 
 /* Classification for processors with AVX-512. */
 
@@ -25,6 +26,11 @@
 #define SL_CLASSIFY_FORM    sl_classify_avx512
 #define SL_CLASSIFY_WITHOUT sl_classify_avx512_without
 #include "classifier/classify_form_run.inc"
+
+#include "classifier/tables_lanes_run.h"
+
+#define SL_TABLES_FORM sl_tables_avx512
+#include "classifier/tables_form_run.inc"
 
 #ifdef __clang__
 #pragma clang attribute pop

@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classifier/tables.h"
+
+#include "classifier/box.h"
+#include "classifier/tables_cells.h"
+#include "classifier/tables_dims.h"
+#include "classifier/tables_plan.h"
+#include "classifier/tables_sets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Words of sets a build may look at: some 40 ms. */
+#define WORK_MAX 40000000
+/* More boxes than these are not tried. */
+#define BOXES_MAX 16384u
+/* Numbers a cell can hold. */
+#define NUMBERS_MAX 0x10000u
+
+/* Tables on their way. */
+struct maker {
+	const struct sl_boxes *boxes;
+	const struct sl_key_plan *plan;
+	const uint32_t *ends;
+	uint32_t n_places;
+	struct sl_tables_work work;
+	struct sl_dims dims;
+	struct sl_tables_plan groups;
+	struct sl_cells cells;
+	struct sl_tables tables; /* all but its memory */
+	uint8_t slot_of_word[SL_KEY_WORDS_MAX];
+	uint8_t *sublayer_of; /* by place, FEW */
+	uint64_t *tested;     /* by place, a bit each */
+	/* FEW: the answers.  LISTS: sets of places; the first is empty. */
+	struct sl_sets answers;
+	struct sl_tables_list *lists;
+	uint32_t *places;
+	uint32_t n_listed;
+};
+
+/* --- Kinds of answers. --- */
+
+/* Numbers the sublayers of places. Returns how many, or 0 if a match may go on behind a place. */
+static uint32_t
+number_sublayers(struct maker *m)
+{
+	uint32_t sublayer = 0;
+
+	for (uint32_t place = 0; place < m->n_places; place++) {
+		if (m->ends[place] == 0)
+			return 0;
+		if (place > 0 && m->ends[place - 1] == place)
+			sublayer++;
+		m->sublayer_of[place] = (uint8_t)SL_MIN(sublayer, UINT8_MAX);
+	}
+	return sublayer + 1;
+}
+
+/* Marks the places that must be tested. Returns whether there are any. */
+static bool
+mark_tested(struct maker *m)
+{
+	bool has_any = false;
+
+	for (uint32_t i = 0; i < m->boxes->n; i++) {
+		const struct sl_box *box = &m->boxes->list[i];
+
+		if (!box->is_tested)
+			continue;
+		m->tested[box->rank / 64] |= (uint64_t)1 << box->rank % 64;
+		has_any = true;
+	}
+	return has_any;
+}
+
+static int
+choose_answer(struct maker *m)
+{
+	const bool is_tested = mark_tested(m);
+	const uint32_t n_sublayers = number_sublayers(m);
+	uint32_t words = m->n_places / 64 + 1;
+	uint32_t number;
+	int rc;
+
+	m->tables.answer = SL_TABLES_LISTS;
+	if (!is_tested && n_sublayers > 0 && m->n_places <= SL_TABLES_PLACES_MAX) {
+		if (n_sublayers == 1) {
+			m->tables.answer = SL_TABLES_ONE;
+		} else if (n_sublayers <= 4 * SL_TABLES_QUADS_MAX) {
+			m->tables.answer = SL_TABLES_FEW;
+			m->tables.n_quads = (uint8_t)((n_sublayers + 3) / 4);
+			words = m->tables.n_quads;
+		}
+	}
+	rc = sl_sets_init(&m->answers, words);
+	/* Of no use to ONE; to LISTS the empty list. The room of a new set is zeros. */
+	if (rc == 0 && m->tables.answer == SL_TABLES_LISTS) {
+		uint64_t *empty = calloc(words, sizeof(*empty));
+
+		rc = empty == NULL ? -ENOMEM : sl_sets_add(&m->answers, empty, &number);
+		free(empty);
+	}
+	return rc;
+}
+
+/* --- Words and elements. --- */
+
+static int
+add_word(struct maker *m, struct sl_key_word word, uint8_t *slot)
+{
+	struct sl_tables *tables = &m->tables;
+
+	for (uint8_t i = 0; i < tables->n_words; i++) {
+		if (tables->words[i].offset == word.offset &&
+			tables->words[i].is_swapped == word.is_swapped) {
+			*slot = i;
+			return 0;
+		}
+	}
+	if (tables->n_words == SL_TABLES_WORDS_MAX)
+		return -E2BIG;
+	*slot = tables->n_words;
+	tables->words[tables->n_words++] = word;
+	tables->meta_lines |= 1u << word.offset / SL_CACHE_LINE;
+	return 0;
+}
+
+/* The half of the presence mask that tells of a slot is a word like any other. */
+static int
+add_presence(struct maker *m, const struct sl_dim *dim, struct sl_tables_element *element)
+{
+	const uint8_t slot = m->plan->parts[dim->part].slot;
+	const uint32_t half =
+		__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? slot / 32u : 1 - slot / 32u;
+	const uint16_t offset =
+		(uint16_t)(offsetof(struct sl_meta, present) + half * sizeof(uint32_t));
+
+	element->present_bit = (uint32_t)1 << slot % 32;
+	return add_word(m, (struct sl_key_word){.offset = offset}, &element->present_word);
+}
+
+static int
+add_element(struct maker *m, uint32_t d)
+{
+	const struct sl_dim *dim = &m->dims.list[d];
+	struct sl_tables_element *element = &m->tables.elements[d];
+	const struct sl_key_element *key = &m->plan->elements[dim->element];
+	int rc = 0;
+
+	element->present_word = SL_TABLES_ALWAYS;
+	if (dim->is_first)
+		rc = add_presence(m, dim, element);
+	if (dim->is_text) {
+		element->word = element->present_word;
+		element->absent = dim->class_of[dim->n];
+		for (uint32_t i = 0; i <= SL_TABLES_CUTS; i++)
+			element->map[i] = dim->class_of[0];
+		return rc;
+	}
+	if (rc == 0)
+		rc = add_word(m, m->plan->words[key->word], &element->word);
+	element->shift = key->shift;
+	element->mask = sl_element_max(key);
+	return rc == 0 ? sl_tables_look_up(dim, key->bits, &m->cells, element) : rc;
+}
+
+/* Classes of elements come behind the words. */
+static int
+add_elements(struct maker *m)
+{
+	int rc = 0;
+
+	for (uint32_t d = 0; d < m->dims.n && rc == 0; d++)
+		rc = add_element(m, d);
+	m->tables.n_elements = (uint8_t)m->dims.n;
+	for (uint32_t d = 0; d < m->dims.n; d++)
+		m->tables.elements[d].out = (uint8_t)(m->tables.n_words + d);
+	return rc;
+}
+
+/* --- Pairs. --- */
+
+/* A node of a group as packets have it: `n` classes, of which class c is set set_of[c]. */
+struct node {
+	struct sl_sets sets;
+	uint32_t *set_of; /* NULL: class c is set c */
+	uint32_t n;
+	uint8_t slot;
+};
+
+/* A group at work. */
+struct work {
+	struct maker *m;
+	const struct sl_tables_group *group;
+	struct node nodes[SL_TABLES_NODES_MAX];
+	uint64_t *both; /* a set of members */
+	uint64_t *answer;
+};
+
+static int
+load_leaf(struct work *w, uint32_t d)
+{
+	const struct sl_dim *dim = &w->m->dims.list[d];
+	struct node *node = &w->nodes[d];
+	uint32_t *numbers = calloc(dim->n + (size_t)1, sizeof(*numbers));
+	int rc = numbers == NULL ? -ENOMEM : 0;
+
+	node->n = dim->n_classes;
+	node->slot = w->m->tables.elements[d].out;
+	node->set_of = calloc(node->n, sizeof(*node->set_of));
+	if (node->set_of == NULL)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = sl_tables_group_sets(w->group, &w->m->dims, d, &node->sets, numbers);
+	for (uint32_t c = 0; c < node->n && rc == 0; c++)
+		node->set_of[c] = numbers[dim->shown_by[c]];
+	free(numbers);
+	return rc;
+}
+
+static uint32_t
+set_of(const struct node *node, uint32_t class)
+{
+	return node->set_of == NULL ? class : node->set_of[class];
+}
+
+/* Writes a table of which numbers are known by sets: both are numbered alike in the table or not. */
+static int
+write_table(struct work *w, const struct node *a, const struct node *b, const uint32_t *numbers,
+	struct sl_tables_pair *pair)
+{
+	struct sl_cells *cells = &w->m->cells;
+	const uint32_t n_rows = a == b ? 1 : a->n;
+	int rc = sl_cells_add(cells, (size_t)n_rows * b->n, &pair->base);
+
+	if (rc != 0)
+		return rc;
+	pair->a = a->slot;
+	pair->b = b->slot;
+	pair->stride = a == b ? 0 : b->n;
+	for (uint32_t i = 0; i < n_rows; i++) {
+		const uint32_t *row = numbers + (a == b ? 0 : (size_t)set_of(a, i) * b->sets.n);
+		uint16_t *to = cells->list + pair->base + (size_t)i * b->n;
+
+		for (uint32_t j = 0; j < b->n; j++)
+			to[j] = (uint16_t)row[set_of(b, j)];
+	}
+	return 0;
+}
+
+/* --- Answers. --- */
+
+static uint32_t
+place_of(const struct work *w, uint32_t member)
+{
+	return w->m->boxes->list[w->group->members[member]].rank;
+}
+
+static uint32_t
+answer_one(const struct work *w, uint32_t words)
+{
+	for (uint32_t i = 0; i < words; i++) {
+		if (w->both[i] != 0)
+			return place_of(w, 64 * i + (uint32_t)__builtin_ctzll(w->both[i]));
+	}
+	return SL_TABLES_PLACE_NONE;
+}
+
+/* The first match of each sublayer. */
+static void
+fill_few(const struct work *w, uint32_t words)
+{
+	uint32_t next = 0;
+
+	memset(w->answer, 0xff, w->m->answers.words * sizeof(*w->answer));
+	for (uint32_t i = 0; i < words; i++) {
+		for (uint64_t left = w->both[i]; left != 0; left &= left - 1) {
+			const uint32_t place =
+				place_of(w, 64 * i + (uint32_t)__builtin_ctzll(left));
+			const uint32_t sublayer = w->m->sublayer_of[place];
+
+			if (place < next)
+				continue;
+			w->answer[sublayer / 4] &= ~((uint64_t)0xffff << 16 * (sublayer % 4));
+			w->answer[sublayer / 4] |= (uint64_t)place << 16 * (sublayer % 4);
+			next = w->m->ends[place];
+		}
+	}
+}
+
+/* All matches that may be in the list, whatever tests say. */
+static void
+fill_list(const struct work *w, uint32_t words)
+{
+	uint32_t next = 0;
+
+	memset(w->answer, 0, w->m->answers.words * sizeof(*w->answer));
+	for (uint32_t i = 0; i < words; i++) {
+		for (uint64_t left = w->both[i]; left != 0; left &= left - 1) {
+			const uint32_t member = 64 * i + (uint32_t)__builtin_ctzll(left);
+			const uint32_t place = place_of(w, member);
+
+			if (place < next)
+				continue;
+			w->answer[place / 64] |= (uint64_t)1 << place % 64;
+			if (!w->m->boxes->list[w->group->members[member]].is_tested)
+				next = w->m->ends[place];
+		}
+	}
+}
+
+static int
+find_answer(struct work *w, uint32_t words, uint32_t *number)
+{
+	if (w->m->tables.answer == SL_TABLES_ONE) {
+		*number = answer_one(w, words);
+		return 0;
+	}
+	if (w->m->tables.answer == SL_TABLES_FEW)
+		fill_few(w, words);
+	else
+		fill_list(w, words);
+	if (sl_sets_add(&w->m->answers, w->answer, number) != 0)
+		return -ENOMEM;
+	return w->m->answers.n > NUMBERS_MAX ? -E2BIG : 0;
+}
+
+static int
+find_answers(struct work *w, const struct sl_sets *a, const struct sl_sets *b, uint32_t *numbers)
+{
+	const uint32_t words = b->words;
+	const uint32_t n_rows = a == b ? 1 : a->n;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < n_rows && rc == 0; i++) {
+		const uint64_t *row = sl_sets_at(a, i);
+
+		w->m->work.left -= (int64_t)b->n * (words + w->m->answers.words + 8);
+		if (w->m->work.left < 0)
+			return -E2BIG;
+		for (uint32_t j = 0; j < b->n && rc == 0; j++) {
+			const uint64_t *column = sl_sets_at(b, j);
+
+			for (uint32_t k = 0; k < words; k++)
+				w->both[k] = a == b ? column[k] : row[k] & column[k];
+			rc = find_answer(w, words, &numbers[(size_t)i * b->n + j]);
+		}
+	}
+	return rc;
+}
+
+/* --- Groups. --- */
+
+static int
+add_pair(struct work *w, uint32_t i)
+{
+	const struct sl_tables_merge *merge = &w->group->merges[i];
+	const uint32_t made = w->m->dims.n + i;
+	const bool is_last = i + 1 == w->group->n_merges;
+	struct sl_tables *tables = &w->m->tables;
+	struct node *a = &w->nodes[merge->a];
+	struct node *b = &w->nodes[merge->b];
+	struct sl_tables_pair *pair;
+	uint32_t *numbers;
+	int rc = 0;
+
+	if (tables->n_pairs == SL_TABLES_PAIRS_MAX ||
+		(uint32_t)tables->n_words + tables->n_elements + tables->n_pairs >=
+			SL_TABLES_SLOTS_MAX)
+		return -E2BIG;
+	numbers = calloc((a == b ? (size_t)1 : a->sets.n) * b->sets.n, sizeof(*numbers));
+	if (numbers == NULL)
+		return -ENOMEM;
+	pair = &tables->pairs[tables->n_pairs];
+	pair->out = (uint8_t)(tables->n_words + tables->n_elements + tables->n_pairs++);
+	pair->is_last = is_last;
+	if (is_last) {
+		rc = find_answers(w, &a->sets, &b->sets, numbers);
+	} else {
+		rc = sl_sets_init(&w->nodes[made].sets, a->sets.words);
+		if (rc == 0)
+			rc = sl_sets_cross(
+				&w->nodes[made].sets, &a->sets, &b->sets, numbers, &w->m->work);
+		w->nodes[made].n = w->nodes[made].sets.n;
+		w->nodes[made].slot = pair->out;
+	}
+	if (rc == 0)
+		rc = write_table(w, a, b, numbers, pair);
+	free(numbers);
+	return rc;
+}
+
+static int
+add_group(struct maker *m, const struct sl_tables_group *group)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	int rc = 0;
+
+	if (w == NULL)
+		return -ENOMEM;
+	w->m = m;
+	w->group = group;
+	w->both = calloc(group->n / 64 + (size_t)1, sizeof(*w->both));
+	w->answer = calloc(m->answers.words, sizeof(*w->answer));
+	if (w->both == NULL || w->answer == NULL)
+		rc = -ENOMEM;
+	for (uint32_t d = 0; d < m->dims.n && rc == 0; d++)
+		rc = load_leaf(w, d);
+	for (uint32_t i = 0; i < group->n_merges && rc == 0; i++)
+		rc = add_pair(w, i);
+	for (uint32_t i = 0; i < SL_TABLES_NODES_MAX; i++) {
+		sl_sets_fini(&w->nodes[i].sets);
+		free(w->nodes[i].set_of);
+	}
+	free(w->both);
+	free(w->answer);
+	free(w);
+	return rc;
+}
+
+static int
+add_groups(struct maker *m)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < m->groups.n_groups && rc == 0; i++)
+		rc = add_group(m, &m->groups.groups[i]);
+	m->tables.n_groups = (uint8_t)m->groups.n_groups;
+	return rc;
+}
+
+/* --- Lists. --- */
+
+static uint32_t
+count_bits(const uint64_t *bits, uint32_t words)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < words; i++)
+		n += (uint32_t)__builtin_popcountll(bits[i]);
+	return n;
+}
+
+/* Writes a set of places as a list. */
+static void
+write_list(struct maker *m, const uint64_t *bits, struct sl_tables_list *list)
+{
+	list->at = m->n_listed;
+	for (uint32_t i = 0; i < m->answers.words; i++) {
+		for (uint64_t left = bits[i]; left != 0; left &= left - 1)
+			m->places[m->n_listed++] = 64 * i + (uint32_t)__builtin_ctzll(left);
+		if (i < (m->n_places + 63) / 64)
+			list->is_tested = list->is_tested || (bits[i] & m->tested[i]) != 0;
+	}
+	list->n = m->n_listed - list->at;
+}
+
+static int
+write_lists(struct maker *m)
+{
+	const struct sl_sets *sets = &m->answers;
+	uint64_t n_listed = 0;
+	uint32_t n_longest = 0;
+
+	if (m->tables.answer != SL_TABLES_LISTS)
+		return 0;
+	for (uint32_t i = 0; i < sets->n; i++) {
+		const uint32_t n = count_bits(sl_sets_at(sets, i), sets->words);
+
+		n_listed += n;
+		n_longest = SL_MAX(n_longest, n);
+	}
+	/* Lists of all groups must fit where the packet's list will be. */
+	if (n_listed > m->cells.n_max || (uint64_t)n_longest * m->groups.n_groups > SL_MATCHES_MAX)
+		return -E2BIG;
+	m->lists = calloc(sets->n, sizeof(*m->lists));
+	m->places = calloc(n_listed + 1, sizeof(*m->places));
+	if (m->lists == NULL || m->places == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < sets->n; i++)
+		write_list(m, sl_sets_at(sets, i), &m->lists[i]);
+	return 0;
+}
+
+/* --- The one allocation. --- */
+
+/* One part of the memory: filled from `from`, and `*to` set to where it is. */
+struct piece {
+	const void *from;
+	size_t size;
+	const void **to;
+};
+
+static size_t
+piece_room(size_t size)
+{
+	/* A gather reads four bytes of a cell's two: there is always something behind the last one. */
+	return (size + sizeof(uint32_t) + SL_CACHE_LINE - 1) & ~(size_t)(SL_CACHE_LINE - 1);
+}
+
+static void
+count_facts(struct sl_tables *tables, const struct maker *m)
+{
+	tables->n_cells = m->cells.n;
+	tables->n_answers = m->answers.n;
+	tables->gathers = tables->n_words + (uint32_t)tables->n_pairs +
+		(uint32_t)tables->n_quads * tables->n_groups;
+	for (uint32_t i = 0; i < tables->n_elements; i++)
+		tables->gathers += tables->elements[i].n_levels;
+	tables->lines = (uint32_t)(tables->table_bytes / SL_CACHE_LINE);
+}
+
+static int
+freeze(struct maker *m, size_t bytes_max, const struct sl_tables **out)
+{
+	struct sl_tables *tables = &m->tables;
+	const bool is_few = tables->answer == SL_TABLES_FEW;
+	const bool is_list = tables->answer == SL_TABLES_LISTS;
+	const struct piece pieces[] = {
+		{m->cells.list, m->cells.n * sizeof(*m->cells.list), (const void **)&tables->cells},
+		{m->answers.bits,
+			is_few ? m->answers.n * m->answers.words * sizeof(*m->answers.bits) : 0,
+			(const void **)&tables->answers},
+		{m->lists, is_list ? m->answers.n * sizeof(*m->lists) : 0,
+			(const void **)&tables->lists},
+		{m->places, is_list ? m->n_listed * sizeof(*m->places) : 0,
+			(const void **)&tables->places},
+		{m->tested, is_list ? (m->n_places / 64 + (size_t)1) * sizeof(*m->tested) : 0,
+			(const void **)&tables->tested},
+	};
+	size_t size = piece_room(sizeof(*tables));
+	uint8_t *memory;
+	uint8_t *at;
+
+	for (size_t i = 0; i < SL_ARRAY_LEN(pieces); i++)
+		size += piece_room(pieces[i].size);
+	if (size > bytes_max)
+		return -E2BIG;
+	memory = aligned_alloc(SL_CACHE_LINE, size);
+	if (memory == NULL)
+		return -ENOMEM;
+	memset(memory, 0, size);
+	at = memory + piece_room(sizeof(*tables));
+	tables->table_bytes = size - (size_t)(at - memory);
+	for (size_t i = 0; i < SL_ARRAY_LEN(pieces); i++) {
+		if (pieces[i].size > 0)
+			memcpy(at, pieces[i].from, pieces[i].size);
+		*pieces[i].to = at;
+		at += piece_room(pieces[i].size);
+	}
+	tables->bytes = size;
+	count_facts(tables, m);
+	memcpy(memory, tables, sizeof(*tables));
+	*out = (const struct sl_tables *)(const void *)memory;
+	return 0;
+}
+
+/* --- All. --- */
+
+static int
+make(struct maker *m, size_t bytes_max, const struct sl_tables **out)
+{
+	int rc;
+
+	m->work.left = WORK_MAX;
+	m->cells.n_max = (uint32_t)SL_MIN(bytes_max / sizeof(uint16_t), (size_t)UINT32_MAX / 4);
+	m->sublayer_of = calloc(m->n_places + (size_t)1, sizeof(*m->sublayer_of));
+	m->tested = calloc(m->n_places / 64 + (size_t)1, sizeof(*m->tested));
+	if (m->sublayer_of == NULL || m->tested == NULL)
+		return -ENOMEM;
+	rc = choose_answer(m);
+	if (rc == 0)
+		rc = sl_dims_init(&m->dims, m->boxes, m->plan);
+	if (rc == 0 && (m->dims.n == 0 || m->dims.n > SL_TABLES_ELEMENTS_MAX))
+		rc = -E2BIG;
+	if (rc == 0)
+		rc = sl_tables_plan_make(&m->groups, &m->dims, m->cells.n_max, &m->work);
+	if (rc == 0)
+		rc = add_elements(m);
+	if (rc == 0)
+		rc = add_groups(m);
+	if (rc == 0)
+		rc = write_lists(m);
+	return rc == 0 ? freeze(m, bytes_max, out) : rc;
+}
+
+int
+sl_tables_build(const struct sl_boxes *boxes, const struct sl_key_plan *plan, const uint32_t *ends,
+	uint32_t n_places, size_t bytes_max, const struct sl_tables **out, struct sl_error *err)
+{
+	struct maker *m;
+	int rc;
+
+	*out = NULL;
+	if (boxes->n == 0 || boxes->n > BOXES_MAX)
+		return 0;
+	m = calloc(1, sizeof(*m));
+	if (m == NULL)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "out of memory");
+	m->boxes = boxes;
+	m->plan = plan;
+	m->ends = ends;
+	m->n_places = n_places;
+	rc = make(m, bytes_max, out);
+	sl_tables_plan_fini(&m->groups);
+	sl_dims_fini(&m->dims);
+	sl_cells_fini(&m->cells);
+	sl_sets_fini(&m->answers);
+	free(m->sublayer_of);
+	free(m->tested);
+	free(m->lists);
+	free(m->places);
+	free(m);
+	if (rc == -ENOMEM)
+		return sl_error_set(
+			err, SL_ERR_NO_MEMORY, NULL, "out of memory while tables are made");
+	return 0;
+}
+
+void
+sl_tables_free(const struct sl_tables *tables)
+{
+	/* The one writer of an immutable thing is the one who frees it. */
+	free((void *)(uintptr_t)tables);
+}
