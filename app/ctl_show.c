@@ -32,6 +32,29 @@ ctl_version(struct ctl *ctl, int argc, char **argv)
 /* --- Status. --- */
 
 static void
+print_progress(const char *what, const json_t *progress)
+{
+	const char *phase = ctl_text(progress, "phase");
+
+	if (strcmp(phase, "idle") == 0)
+		return;
+	ctl_line("%-9s %s, %s of %s filters, for %.0f ms", what, phase,
+		ctl_text(progress, "filters_done"), ctl_text(progress, "filters_total"),
+		(double)ctl_number(progress, "running_ns") / 1e6);
+}
+
+/* A line for what is under way, and one for what waits. */
+static void
+print_build(const json_t *build)
+{
+	print_progress("building", json_object_get(build, "commit"));
+	print_progress("folding", json_object_get(build, "fold"));
+	if (ctl_number(build, "filters_beside") > 0 || ctl_number(build, "filters_dead") > 0)
+		ctl_line("unfolded  %s filters beside the compiled form, %s dead in it",
+			ctl_text(build, "filters_beside"), ctl_text(build, "filters_dead"));
+}
+
+static void
 print_engine(const json_t *engine, const json_t *ready)
 {
 	const json_t *compiled = json_object_get(engine, "compiled");
@@ -45,6 +68,7 @@ print_engine(const json_t *engine, const json_t *ready)
 		ctl_text(ready, "workers_current"), ctl_text(ready, "workers"));
 	ctl_line("compiled  %s filters into %s bytes in %.2f ms", ctl_text(compiled, "filters"),
 		ctl_text(compiled, "bytes"), (double)ctl_number(compiled, "build_ns") / 1e6);
+	print_build(json_object_get(engine, "build"));
 	fputs("objects  ", stdout);
 	json_object_foreach((json_t *)(uintptr_t)json_object_get(engine, "objects"), type, count)
 		ctl_printf(" %s %" JSON_INTEGER_FORMAT, type, json_integer_value(count));

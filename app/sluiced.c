@@ -116,6 +116,7 @@ start_control(struct daemon *daemon)
 		.policy_files = daemon->config.policy_files,
 		.n_policy_files = daemon->config.n_policy_files,
 		.event_log_max = daemon->config.event_log,
+		.compile_memory_max = daemon->config.compile_memory_max,
 	};
 	struct sl_problems problems = {0};
 	struct sl_error err = {0};

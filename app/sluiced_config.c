@@ -322,9 +322,11 @@ read_datapath(const struct reader *reader, struct sluiced_config *config)
 	datapath->poll = (enum sl_poll)read_name(
 		reader, "poll", polls, SL_ARRAY_LEN(polls), SL_POLL_ADAPTIVE);
 	datapath->burst = (uint32_t)read_number(reader, "burst", 1, SL_PIPELINE_BURST_MAX, 0);
-	check_members(&memory, "hugepages megabytes");
+	check_members(&memory, "hugepages megabytes compiled_megabytes");
 	datapath->hugepages = read_bool(&memory, "hugepages", false);
 	datapath->megabytes = (uint32_t)read_number(&memory, "megabytes", 32, 1 << 20, MEGABYTES);
+	config->compile_memory_max =
+		(size_t)read_number(&memory, "compiled_megabytes", 1, 1 << 20, 0) << 20;
 	check_members(&descriptors, "rx tx");
 	datapath->rx_descriptors = (uint32_t)read_number(&descriptors, "rx", 64, 32768, 0);
 	datapath->tx_descriptors = (uint32_t)read_number(&descriptors, "tx", 64, 32768, 0);

@@ -10,7 +10,7 @@
  *   poll       "adaptive" or "busy"
  *   burst      1..64 packets
  *   descriptors {"rx", "tx"}: 64..32768 a queue
- *   memory     {"hugepages": false, "megabytes": 512}
+ *   memory     {"hugepages": false, "megabytes": 512, "compiled_megabytes": most for compiled filters}
  *   api        {"socket", "mode": "0660", "group", "body_max", "request_memory_max", "connections_max",
  *              "timeout_s"}
  *   policy     files, in order
@@ -45,6 +45,7 @@ struct sluiced_config {
 	const char **eal;
 	const char *store; /* NULL: not given */
 	uint32_t event_log;
+	size_t compile_memory_max; /* bytes; 0: no limit */
 	enum sl_log_level log_level;
 };
 

@@ -50,6 +50,26 @@ objects_json(const struct sl_policy *policy)
 	return json;
 }
 
+static json_t *
+progress_json(const struct sl_build_progress *progress)
+{
+	return json_pack("{s:s, s:I, s:I, s:I}", "phase", sl_build_phase_name(progress->phase),
+		"filters_done", (json_int_t)progress->n_done, "filters_total",
+		(json_int_t)progress->n_total, "running_ns", (json_int_t)progress->running_ns);
+}
+
+static json_t *
+build_json(struct sl_control *control)
+{
+	struct sl_build_info info;
+
+	sl_control_build(control, &info);
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "commit", progress_json(&info.commit),
+		"fold", progress_json(&info.fold), "superseded", (json_int_t)info.n_superseded,
+		"folded", (json_int_t)info.n_folds, "filters_beside",
+		(json_int_t)info.n_filters_beside, "filters_dead", (json_int_t)info.n_filters_dead);
+}
+
 void
 api_engine_get(struct api_request *request, struct api_reply *reply)
 {
@@ -63,7 +83,8 @@ api_engine_get(struct api_request *request, struct api_reply *reply)
 
 	sl_control_view_get(control, &view);
 	api_reply_json(reply, 200,
-		json_pack("{s:s, s:s, s:o, s:o, s:{s:b}, s:o, s:o, s:{s:I, s:I, s:I}, s:i, s:i}",
+		json_pack(
+			"{s:s, s:s, s:o, s:o, s:{s:b}, s:o, s:o, s:{s:I, s:I, s:I}, s:o, s:i, s:i}",
 			"state", is_ready ? "running" : "starting", "mode",
 			sl_mode_name(sl_control_mode(control)), "revision",
 			api_u64_json(view.revision), "started", api_time_json(start_ns), "options",
@@ -73,8 +94,8 @@ api_engine_get(struct api_request *request, struct api_reply *reply)
 			(json_int_t)(view.snapshot != NULL ? view.snapshot->n_filters : 0), "bytes",
 			(json_int_t)(view.snapshot != NULL ? view.snapshot->memory_bytes : 0),
 			"build_ns",
-			(json_int_t)(view.snapshot != NULL ? view.snapshot->build_ns : 0),
-			"workers", (int)n_workers, "links",
+			(json_int_t)(view.snapshot != NULL ? view.snapshot->build_ns : 0), "build",
+			build_json(control), "workers", (int)n_workers, "links",
 			plane != NULL ? (int)plane->ops->n_links(plane->ctx) : 0));
 	sl_control_view_put(control, &view);
 }

@@ -5,14 +5,25 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* One thread and the requests that wait for it. */
+#define THREADS_MAX 4u
+
+/*
+ * Changes have several threads, so that one can be made while another is being compiled: the management
+ * core builds both at once then.
+ */
+static const unsigned int wanted_threads[API_LANE_COUNT] = {
+	[API_LANE_READ] = 1,
+	[API_LANE_CHANGE] = THREADS_MAX,
+};
+
+/* Some threads and the requests that wait for one of them. */
 struct lane {
 	struct api_lanes *lanes;
-	pthread_t thread;
+	pthread_t threads[THREADS_MAX];
+	unsigned int n_threads;
 	pthread_cond_t wake;
 	struct api_request *first;
 	struct api_request **end; /* where the next one goes */
-	bool has_thread;
 };
 
 struct api_lanes {
@@ -59,6 +70,17 @@ work(void *arg)
 	return NULL;
 }
 
+static bool
+start(struct lane *lane, unsigned int n)
+{
+	while (lane->n_threads < n) {
+		if (pthread_create(&lane->threads[lane->n_threads], NULL, work, lane) != 0)
+			return false;
+		lane->n_threads++;
+	}
+	return true;
+}
+
 int
 api_lanes_new(api_lane_fn *fn, struct api_lanes **out)
 {
@@ -75,11 +97,8 @@ api_lanes_new(api_lane_fn *fn, struct api_lanes **out)
 		lane->lanes = lanes;
 		lane->end = &lane->first;
 	}
-	for (int i = API_LANE_SERVER + 1; i < API_LANE_COUNT; i++) {
-		struct lane *lane = &lanes->list[i];
-
-		lane->has_thread = pthread_create(&lane->thread, NULL, work, lane) == 0;
-		if (!lane->has_thread) {
+	for (int i = 0; i < API_LANE_COUNT; i++) {
+		if (!start(&lanes->list[i], wanted_threads[i])) {
 			api_lanes_free(lanes);
 			return -EAGAIN;
 		}
@@ -95,7 +114,7 @@ api_lanes_put(struct api_lanes *lanes, enum api_lane number, struct api_request 
 	bool is_taken;
 
 	pthread_mutex_lock(&lanes->lock);
-	is_taken = !lanes->stop && lane->has_thread;
+	is_taken = !lanes->stop && lane->n_threads > 0;
 	if (is_taken) {
 		request->next = NULL;
 		*lane->end = request;
@@ -112,12 +131,13 @@ api_lanes_stop(struct api_lanes *lanes)
 	pthread_mutex_lock(&lanes->lock);
 	lanes->stop = true;
 	for (int i = 0; i < API_LANE_COUNT; i++)
-		pthread_cond_signal(&lanes->list[i].wake);
+		pthread_cond_broadcast(&lanes->list[i].wake);
 	pthread_mutex_unlock(&lanes->lock);
 	for (int i = 0; i < API_LANE_COUNT; i++) {
-		if (lanes->list[i].has_thread)
-			pthread_join(lanes->list[i].thread, NULL);
-		lanes->list[i].has_thread = false;
+		struct lane *lane = &lanes->list[i];
+
+		while (lane->n_threads > 0)
+			pthread_join(lane->threads[--lane->n_threads], NULL);
 	}
 }
 

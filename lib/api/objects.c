@@ -170,9 +170,13 @@ api_objects_list(struct api_request *request, struct api_reply *reply)
 			(json_int_t)page.n_passed));
 }
 
-/* Answers with the object as it is in force now. */
+/*
+ * Answers with the object as it is in force now, or as it was put when another change has taken it away
+ * since.
+ */
 static void
-reply_object(struct api_request *request, const char *key, int status, struct api_reply *reply)
+reply_object(struct api_request *request, const char *key, const struct sl_object *put, int status,
+	struct api_reply *reply)
 {
 	enum sl_object_type type = (enum sl_object_type)request->route->type;
 	const struct sl_object *object;
@@ -184,6 +188,8 @@ reply_object(struct api_request *request, const char *key, int status, struct ap
 	sl_control_view_get(request->control, &view);
 	object = sl_policy_find(view.policy, type, key);
 	if (object == NULL)
+		object = put;
+	if (object == NULL)
 		api_reply_problem(reply, sl_object_type_not_found(type),
 			"there is no %s \"%.100s\"", sl_object_type_name(type), key);
 	else
@@ -194,7 +200,7 @@ reply_object(struct api_request *request, const char *key, int status, struct ap
 void
 api_objects_get(struct api_request *request, struct api_reply *reply)
 {
-	reply_object(request, request->key, 200, reply);
+	reply_object(request, request->key, NULL, 200, reply);
 }
 
 /* Commits a body's object; `key` is the path's, or NULL for POST. */
@@ -221,7 +227,7 @@ put_object(
 		if (edit.was_new)
 			snprintf(reply->location, sizeof(reply->location), "/v1/%s/%s",
 				sl_object_type_plural(type), key);
-		reply_object(request, key, edit.was_new ? 201 : 200, reply);
+		reply_object(request, key, edit.object, edit.was_new ? 201 : 200, reply);
 	}
 	sl_object_put(edit.object);
 	sl_problems_fini(&problems);

@@ -222,6 +222,8 @@ struct sl_build_info {
 	struct sl_build_progress fold;   /* in the background */
 	uint64_t n_superseded;           /* builds that were stopped for a newer change */
 	uint64_t n_folds;                /* layers folded */
+	size_t n_filters_beside;         /* in force beside the compiled form of their layer */
+	size_t n_filters_dead;           /* in a compiled form, and not in force any more */
 };
 /* Never waits for a commit. */
 void sl_control_build(struct sl_control *control, struct sl_build_info *info);

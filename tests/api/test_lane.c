@@ -64,7 +64,7 @@ test_order(void **state)
 	assert_int_equal(api_lanes_new(run, &lanes), 0);
 	memcpy(requests[0].key, "wait", 5);
 	for (int i = 0; i < 8; i++)
-		assert_true(api_lanes_put(lanes, API_LANE_CHANGE, &requests[i]));
+		assert_true(api_lanes_put(lanes, API_LANE_READ, &requests[i]));
 	sem_wait(&log_of.started);
 	assert_int_equal(atomic_load(&log_of.n), 0);
 	sem_post(&log_of.go);
@@ -73,6 +73,26 @@ test_order(void **state)
 		assert_ptr_equal(log_of.order[i], &requests[i]);
 		assert_false(log_of.was_late[i]);
 	}
+	api_lanes_free(lanes);
+}
+
+/* A change does not wait for another, so that the control may take both together. */
+static void
+test_changes_beside_each_other(void **state)
+{
+	struct api_request slow = {.key = "wait"};
+	struct api_request quick = {.key = "quick"};
+	struct api_lanes *lanes;
+
+	(void)state;
+	assert_int_equal(api_lanes_new(run, &lanes), 0);
+	assert_true(api_lanes_put(lanes, API_LANE_CHANGE, &slow));
+	sem_wait(&log_of.started);
+	assert_true(api_lanes_put(lanes, API_LANE_CHANGE, &quick));
+	wait_done(1);
+	assert_ptr_equal(log_of.order[0], &quick);
+	sem_post(&log_of.go);
+	wait_done(1);
 	api_lanes_free(lanes);
 }
 
@@ -118,13 +138,13 @@ test_stop(void **state)
 
 	(void)state;
 	assert_int_equal(api_lanes_new(run, &lanes), 0);
-	assert_true(api_lanes_put(lanes, API_LANE_CHANGE, &running));
+	assert_true(api_lanes_put(lanes, API_LANE_READ, &running));
 	sem_wait(&log_of.started);
-	assert_true(api_lanes_put(lanes, API_LANE_CHANGE, &waiting[0]));
-	assert_true(api_lanes_put(lanes, API_LANE_CHANGE, &waiting[1]));
+	assert_true(api_lanes_put(lanes, API_LANE_READ, &waiting[0]));
+	assert_true(api_lanes_put(lanes, API_LANE_READ, &waiting[1]));
 	assert_int_equal(pthread_create(&thread, NULL, stop, lanes), 0);
 	/* Once the lanes refuse, they are being stopped. */
-	while (api_lanes_put(lanes, API_LANE_READ, &probe))
+	while (api_lanes_put(lanes, API_LANE_CHANGE, &probe))
 		wait_done(1);
 	sem_post(&log_of.go);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -135,7 +155,7 @@ test_stop(void **state)
 		assert_ptr_equal(log_of.order[i + 1], &waiting[i]);
 		assert_true(log_of.was_late[i + 1]);
 	}
-	assert_false(api_lanes_put(lanes, API_LANE_CHANGE, &probe));
+	assert_false(api_lanes_put(lanes, API_LANE_READ, &probe));
 	api_lanes_free(lanes);
 	api_lanes_free(NULL);
 }
@@ -145,6 +165,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_order, setup),
+		cmocka_unit_test_setup(test_changes_beside_each_other, setup),
 		cmocka_unit_test_setup(test_beside, setup),
 		cmocka_unit_test_setup(test_stop, setup),
 	};
