@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/simd.h"
 
-#include "classifier/program.h"
+#include "classifier/overlay.h"
 
 /* Packet time: from the interface to the form of the code that suits the processor. */
 
@@ -50,9 +50,9 @@ sl_simd_best(void)
 	return simd;
 }
 
-static uint32_t
-run_as(enum sl_simd simd, const struct sl_program *program, const struct sl_meta *const metas[],
-	uint32_t n, struct sl_matches *out)
+uint32_t
+sl_program_run_as(enum sl_simd simd, const struct sl_program *program,
+	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out)
 {
 	switch (simd) {
 #ifdef __x86_64__
@@ -70,7 +70,7 @@ uint32_t
 sl_program_run(const struct sl_program *program, const struct sl_meta *const metas[], uint32_t n,
 	struct sl_matches *out)
 {
-	return run_as(program->simd, program, metas, n, out);
+	return sl_program_run_as(program->simd, program, metas, n, out);
 }
 
 uint32_t
@@ -89,17 +89,19 @@ sl_program_run_without(const struct sl_program *program, const uint64_t *dead,
 	}
 }
 
-/* Places of the layer's program are indices, as it is compiled from all of its filters. */
 uint32_t
 sl_classify_run_as(enum sl_simd simd, const struct sl_layer_program *layer,
 	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out)
 {
-	return run_as(simd, layer->program, metas, n, out);
+	if (SL_UNLIKELY(layer->overlay != NULL))
+		return sl_overlay_run(simd, layer, metas, n, out);
+	/* The program was compiled from all filters: its places are ranks. */
+	return sl_program_run_as(simd, layer->program, metas, n, out);
 }
 
 uint32_t
 sl_classify_run(const struct sl_layer_program *layer, const struct sl_meta *const metas[],
 	uint32_t n, struct sl_matches *out)
 {
-	return sl_program_run(layer->program, metas, n, out);
+	return sl_classify_run_as(layer->program->simd, layer, metas, n, out);
 }

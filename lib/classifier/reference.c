@@ -253,21 +253,23 @@ is_terminal(const struct sl_filter *filter)
 	return filter->action == SLUICE_ACTION_PERMIT || filter->action == SLUICE_ACTION_BLOCK;
 }
 
-/* A sublayer's matches: callout filters up to the first PERMIT or BLOCK (section 9.4). */
+/* In each sublayer: callout filters up to the first PERMIT or BLOCK (section 9.4). */
 static uint32_t
-run_sublayer(const struct sl_layer_program *layer, const struct sl_sublayer_run *sublayer,
-	const struct sl_meta *meta, uint32_t *ranks)
+run_packet(const struct sl_layer_program *layer, const struct sl_meta *meta, uint32_t *ranks)
 {
+	struct sl_filter_walk walk = {.layer = layer};
+	uint32_t ended = UINT32_MAX; /* the sublayer that had its PERMIT or BLOCK */
 	uint32_t n = 0;
+	uint32_t rank;
 
-	for (uint32_t i = 0; i < sublayer->n_filters; i++) {
-		const uint32_t rank = sublayer->first + i;
+	while (sl_filter_walk_next(&walk, &rank)) {
+		const uint32_t sublayer = layer->hot[rank].sublayer;
 
-		if (!sl_reference_match(layer, rank, meta, NULL))
+		if (sublayer == ended || !sl_reference_match(layer, rank, meta, NULL))
 			continue;
 		ranks[n++] = rank;
 		if (is_terminal(layer->filters[rank].object))
-			break;
+			ended = sublayer;
 	}
 	return n;
 }
@@ -281,9 +283,7 @@ sl_reference_run(const struct sl_layer_program *layer, const struct sl_meta *con
 
 	out->start[0] = 0;
 	for (i = 0; i < n && out->capacity - end >= layer->matches_max; i++) {
-		for (uint32_t s = 0; s < layer->n_sublayers; s++)
-			end += run_sublayer(
-				layer, &layer->sublayers[s], metas[i], out->ranks + end);
+		end += run_packet(layer, metas[i], out->ranks + end);
 		out->start[i + 1] = end;
 	}
 	return i;

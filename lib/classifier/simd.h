@@ -22,4 +22,8 @@ sl_form_fn sl_classify_avx512;
 sl_form_without_fn sl_classify_avx512_without;
 #endif
 
+/* sl_program_run in one form. */
+uint32_t sl_program_run_as(enum sl_simd simd, const struct sl_program *program,
+	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out);
+
 #endif

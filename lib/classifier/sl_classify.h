@@ -5,8 +5,8 @@
 /*
  * Classify: which filters of a layer match each packet of a batch.
  *
- * Result.  Per packet the ascending list of ranks: per sublayer every matching callout filter up to
- *          and including the first matching PERMIT or BLOCK.  Callout filters are listed because
+ * Result.  Per packet a list of ranks in arbitration order: per sublayer every matching callout
+ *          filter up to and including the first matching PERMIT or BLOCK.  Callout filters are listed because
  *          only at run time is it known whether they decide (WFP section 9.4).
  * Twins.   sl_classify_run uses the compiled program.  sl_reference_run is the oracle: a linear
  *          scan written from WFP sections 2 and 4 over the policy objects, sharing no code with the

@@ -33,7 +33,10 @@
 /* Matches of one packet at one layer: one terminal per sublayer and every callout filter. */
 #define SL_MATCHES_MAX 65536u
 
-struct sl_program; /* the compiled form of one layer; private to the classifier */
+/* Private to the classifier. */
+struct sl_program; /* compiled form of a layer */
+struct sl_overlay; /* what changed since */
+struct sl_store;   /* what versions of a layer share */
 
 /* A filter as arbitration needs it; 8 bytes. */
 struct sl_filter_hot {
@@ -71,8 +74,9 @@ struct sl_filter_run {
 
 struct sl_sublayer_run {
 	const struct sl_sublayer *object;
-	uint32_t first;     /* rank of its first filter */
-	uint32_t n_filters; /* at least 1 */
+	uint32_t first;     /* rank of its first filter when the layer was compiled */
+	uint32_t n_filters; /* 0 only when they were removed after the layer was compiled */
+	uint32_t n_callouts;
 	uint16_t weight;
 	bool has_callouts;       /* at least one callout filter here */
 	bool has_callouts_below; /* ... or in a sublayer after this one (WFP section 4.6) */
@@ -80,17 +84,20 @@ struct sl_sublayer_run {
 
 struct sl_layer_program {
 	const struct sl_layer *layer;
-	const struct sl_filter_hot *hot;     /* by rank */
-	const struct sl_filter_run *filters; /* by rank */
-	const struct sl_sublayer_run *sublayers;
-	uint32_t n_filters;
+	const struct sl_filter_hot *hot;         /* by rank */
+	const struct sl_filter_run *filters;     /* by rank */
+	const struct sl_sublayer_run *sublayers; /* in arbitration order */
+	uint32_t n_filters;                      /* in force; ranks may be higher */
 	uint32_t n_sublayers;
 	uint32_t matches_max; /* longest match list of one packet */
 	bool has_callouts;
 	const struct sl_program *program;
+	const struct sl_overlay
+		*overlay; /* NULL: nothing has changed since the layer was compiled */
+	struct sl_store *store;
 	uint32_t n_refs; /* users: snapshots and sl_layer_get; atomic */
 	size_t memory_bytes;
-	uint64_t build_ns;
+	uint64_t build_ns; /* of the last compilation of the whole layer */
 };
 
 struct sl_snapshot {
@@ -198,7 +205,7 @@ int sl_snapshot_with_fold(const struct sl_snapshot *current, const struct sl_lay
 /* Goes through the filters of a layer in arbitration order. Begin with only `layer` set. */
 struct sl_filter_walk {
 	const struct sl_layer_program *layer;
-	uint32_t at[3]; /* where it is; private to the walk */
+	uint32_t at[4]; /* where it is; private to the walk */
 };
 /* True and the next filter's rank, or false behind the last. */
 bool sl_filter_walk_next(struct sl_filter_walk *walk, uint32_t *rank);

@@ -2,7 +2,8 @@
 #include "classifier/sl_snapshot.h"
 
 #include "base/sl_clock.h"
-#include "classifier/layer.h"
+#include "classifier/edit.h"
+#include "classifier/overlay.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -55,6 +56,21 @@ count_layers(struct job *job, struct sl_object *const *objects, size_t n)
 }
 
 static int
+find_sublayer(const struct job *job, struct sl_ranked *ranked)
+{
+	const struct sl_filter *filter = ranked->filter;
+	const struct sl_object *sublayer =
+		sl_policy_find(job->policy, SL_OBJECT_SUBLAYER, filter->sublayer);
+
+	if (sublayer == NULL)
+		return sl_error_set(job->err, SL_ERR_INTERNAL, NULL,
+			"filter %s refers to sublayer %s, which does not exist", filter->object.key,
+			filter->sublayer);
+	ranked->sublayer = sl_sublayer_of(sublayer);
+	return 0;
+}
+
+static int
 place_filters(struct job *job, struct sl_object *const *objects, size_t n)
 {
 	uint32_t next[SLUICE_LAYER_COUNT];
@@ -62,17 +78,16 @@ place_filters(struct job *job, struct sl_object *const *objects, size_t n)
 	memcpy(next, job->starts, sizeof(next));
 	for (size_t i = 0; i < n; i++) {
 		const struct sl_filter *filter = sl_filter_of(objects[i]);
-		const struct sl_object *sublayer;
+		struct sl_ranked *ranked;
+		int rc;
 
 		if (!is_active(filter))
 			continue;
-		sublayer = sl_policy_find(job->policy, SL_OBJECT_SUBLAYER, filter->sublayer);
-		if (sublayer == NULL)
-			return sl_error_set(job->err, SL_ERR_INTERNAL, NULL,
-				"filter %s refers to sublayer %s, which does not exist",
-				filter->object.key, filter->sublayer);
-		job->ranked[next[filter->layer->id]++] =
-			(struct sl_ranked){filter, sl_sublayer_of(sublayer)};
+		ranked = &job->ranked[next[filter->layer->id]++];
+		*ranked = (struct sl_ranked){.filter = filter};
+		rc = find_sublayer(job, ranked);
+		if (rc != 0)
+			return rc;
 	}
 	return 0;
 }
@@ -116,12 +131,34 @@ reusable(const struct job *job, const struct sl_layer_program *layer)
 	return old != NULL && sl_layer_is_same(old, layer) ? old : NULL;
 }
 
+/* Compiles a layer program that was made, and takes it in. */
+static int
+compile_made(struct job *job, struct sl_layer_program *layer)
+{
+	int rc = check_memory(job, layer->memory_bytes);
+
+	if (rc == 0)
+		rc = sl_layer_compile(layer, &job->tick, job->err);
+	return rc;
+}
+
+/* Takes a layer's program over, which the snapshot owns from now on. */
+static int
+take_layer(struct job *job, const struct sl_layer_program *layer)
+{
+	const int rc = check_memory(job, layer->memory_bytes);
+
+	job->snapshot->layers[layer->layer->id] = layer;
+	job->snapshot->memory_bytes += layer->memory_bytes;
+	job->snapshot->n_filters += layer->n_filters;
+	return rc;
+}
+
 static int
 compile_layer(struct job *job, enum sluice_layer id)
 {
 	struct sl_ranked *list = job->ranked + job->starts[id];
 	const uint32_t n = job->starts[id + 1] - job->starts[id];
-	struct sl_snapshot *snapshot = job->snapshot;
 	const struct sl_layer_program *old;
 	struct sl_layer_program *layer;
 	int rc;
@@ -133,20 +170,16 @@ compile_layer(struct job *job, enum sluice_layer id)
 	old = reusable(job, layer);
 	if (old != NULL) {
 		sl_layer_put(layer);
-		snapshot->layers[id] = sl_layer_get(old);
-		rc = check_memory(job, old->memory_bytes);
+		rc = take_layer(job, sl_layer_get(old));
 	} else {
-		snapshot->layers[id] = layer;
-		rc = check_memory(job, layer->memory_bytes);
-		if (rc == 0)
-			rc = sl_layer_compile(layer, &job->tick, job->err);
-		if (rc == 0)
-			rc = check_memory(job, layer->memory_bytes);
+		rc = compile_made(job, layer);
+		if (rc != 0)
+			sl_layer_put(layer);
+		else
+			rc = take_layer(job, layer);
 	}
 	if (rc != 0)
 		return rc;
-	snapshot->memory_bytes += snapshot->layers[id]->memory_bytes;
-	snapshot->n_filters += n;
 	job->tick.done += n;
 	return sl_compile_tick(&job->tick, 0, job->err);
 }
@@ -164,6 +197,117 @@ compile(struct job *job)
 	return rc;
 }
 
+/* --- Compiling what changed. --- */
+
+/* The changes of one layer. */
+struct share {
+	const struct sl_filter **removed;
+	struct sl_ranked *added;
+	uint32_t n_removed;
+	uint32_t n_added;
+};
+
+static bool
+is_at(const struct sl_filter *filter, enum sluice_layer id)
+{
+	return filter != NULL && is_active(filter) && filter->layer->id == id;
+}
+
+static int
+add_to_share(struct job *job, struct share *share, const struct sl_filter *filter)
+{
+	struct sl_ranked *ranked = &share->added[share->n_added++];
+
+	*ranked = (struct sl_ranked){.filter = filter};
+	return find_sublayer(job, ranked);
+}
+
+/* Fills a layer's share, to be freed in any case. */
+static int
+split(struct job *job, const struct sl_changes *changes, enum sluice_layer id, struct share *share)
+{
+	int rc = 0;
+
+	share->removed = malloc((changes->n + 1) * sizeof(*share->removed));
+	share->added = malloc((changes->n + 1) * sizeof(*share->added));
+	if (share->removed == NULL || share->added == NULL)
+		return sl_error_set(job->err, SL_ERR_NO_MEMORY, NULL,
+			"out of memory for %zu changes", changes->n);
+	for (size_t i = 0; i < changes->n && rc == 0; i++) {
+		const struct sl_filter_change *change = &changes->filters[i];
+
+		if (is_at(change->old, id))
+			share->removed[share->n_removed++] = change->old;
+		if (is_at(change->now, id))
+			rc = add_to_share(job, share, change->now);
+	}
+	sl_ranked_sort(share->added, share->n_added);
+	return rc;
+}
+
+static int
+change_layer(struct job *job, const struct share *share, enum sluice_layer id)
+{
+	const struct sl_edit edit = {.layer = job->previous->layers[id],
+		.removed = share->removed,
+		.n_removed = share->n_removed,
+		.added = share->added,
+		.n_added = share->n_added};
+	struct sl_layer_program *layer = NULL;
+	int rc = 0;
+
+	if (edit.layer != NULL)
+		rc = sl_layer_edit(&edit, job->policy, &job->tick, &layer, job->err);
+	else if (share->n_added > 0)
+		rc = sl_layer_make(job->policy, sl_layer_by_id(id), share->added, share->n_added,
+			&job->tick, &layer, job->err);
+	if (rc != 0 || layer == NULL)
+		return rc;
+	if (layer->program == NULL)
+		rc = compile_made(job, layer);
+	if (rc == 0)
+		return take_layer(job, layer);
+	sl_layer_put(layer);
+	return rc;
+}
+
+static int
+change_one(struct job *job, const struct sl_changes *changes, enum sluice_layer id)
+{
+	struct share share = {.n_added = 0};
+	int rc = split(job, changes, id, &share);
+
+	if (rc == 0)
+		rc = change_layer(job, &share, id);
+	free(share.removed);
+	free(share.added);
+	return rc;
+}
+
+static int
+apply(struct job *job, const struct sl_changes *changes)
+{
+	bool is_touched[SLUICE_LAYER_COUNT] = {false};
+	int rc = 0;
+
+	for (size_t i = 0; i < changes->n; i++) {
+		if (changes->filters[i].old != NULL)
+			is_touched[changes->filters[i].old->layer->id] = true;
+		if (changes->filters[i].now != NULL)
+			is_touched[changes->filters[i].now->layer->id] = true;
+	}
+	job->tick.total = job->previous->n_filters + changes->n;
+	for (uint32_t id = 0; id < SLUICE_LAYER_COUNT && rc == 0; id++) {
+		const struct sl_layer_program *old = job->previous->layers[id];
+
+		if (is_touched[id])
+			rc = change_one(job, changes, (enum sluice_layer)id);
+		else if (old != NULL)
+			rc = take_layer(job, sl_layer_get(old));
+	}
+	return rc;
+}
+
 int
 sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
 	const struct sl_snapshot *previous, const struct sl_changes *changes,
@@ -174,13 +318,15 @@ sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
 		.policy = policy, .previous = previous, .tick = {.host = host}, .err = err};
 	int rc;
 
-	(void)changes;
 	job.snapshot = calloc(1, sizeof(*job.snapshot));
 	if (job.snapshot == NULL)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "out of memory for a snapshot");
 	job.snapshot->revision = revision;
 	job.snapshot->memory_bytes = sizeof(*job.snapshot);
-	rc = compile(&job);
+	if (previous != NULL && changes != NULL && !changes->others)
+		rc = apply(&job, changes);
+	else
+		rc = compile(&job);
 	if (rc != 0) {
 		sl_snapshot_free(job.snapshot);
 		return rc;
@@ -234,6 +380,8 @@ sl_program_facts(const struct sl_layer_program *layer, struct sl_program_fact *l
 {
 	const struct sl_program *program = layer->program;
 	struct facts facts = {.list = list, .n_max = n_max};
+	uint32_t overlay_filters = 0;
+	uint32_t tombstones = 0;
 
 	add_text(&facts, "structure", program->n_nodes == 0 ? "list" : "tree");
 	add_number(&facts, "boxes", program->n_boxes);
@@ -249,5 +397,11 @@ sl_program_facts(const struct sl_layer_program *layer, struct sl_program_fact *l
 	add_number(&facts, "filters_tested_whole", program->n_tested);
 	add_number(&facts, "tables", program->n_tables);
 	add_number(&facts, "bytes", program->bytes);
+	if (layer->overlay != NULL) {
+		overlay_filters = sl_overlay_added(layer->overlay);
+		tombstones = sl_overlay_dead(layer->overlay);
+	}
+	add_number(&facts, "overlay_filters", overlay_filters);
+	add_number(&facts, "tombstones", tombstones);
 	return facts.n;
 }

@@ -56,14 +56,16 @@ pretend(void *ctx, const struct sl_layer_program *program, uint32_t rank,
 	return SL_INVOKE_CALLED;
 }
 
-/* Tells of every filter of a layer; the steps of `trace` are in the order of ranks. */
+/* Tells of every filter of a layer, in arbitration order as the steps of `trace` are. */
 static void
 tell_filters(const struct walk *walk, struct sl_explain_step *step, const struct sl_trace *trace)
 {
+	struct sl_filter_walk filters = {.layer = step->program};
 	uint32_t at = 0;
+	uint32_t rank;
 
 	step->type = SL_EXPLAIN_FILTER;
-	for (uint32_t rank = 0; rank < step->program->n_filters; rank++) {
+	while (sl_filter_walk_next(&filters, &rank)) {
 		step->rank = rank;
 		step->miss = (struct sl_near_miss){.field = SLUICE_FIELD_NONE};
 		step->matched = sl_reference_match(step->program, rank, walk->meta, &step->miss);

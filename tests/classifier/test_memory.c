@@ -120,6 +120,129 @@ test_every_allocation_may_fail(void **state)
 	sl_policy_free(policy);
 }
 
+/* One attempt at a change or a fold, with the allocation that `countdown` says failing. */
+typedef int
+attempt_fn(const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err);
+
+/* Repeats an attempt until no allocation fails, each time from the same snapshot. */
+static void
+expect_every_failure(attempt_fn *attempt, const struct sl_policy *policy,
+	struct sl_snapshot **snapshot, long n_min)
+{
+	const struct sl_object *filter = sl_policy_find(policy, SL_OBJECT_FILTER, "f1");
+	const uint32_t n_refs = filter->n_refs;
+	long n = 0;
+	int rc;
+
+	do {
+		struct sl_error err = {0};
+		bool has_failed;
+
+		countdown = n++;
+		rc = attempt(policy, snapshot, &err);
+		has_failed = countdown < 0;
+		countdown = -1;
+		assert_int_equal(rc, has_failed ? -ENOMEM : 0);
+		if (rc != 0) {
+			assert_int_equal(err.code, SL_ERR_NO_MEMORY);
+			assert_int_equal(filter->n_refs, n_refs);
+		}
+	} while (rc != 0);
+	assert_true(n > n_min);
+}
+
+static int
+attempt_changes(const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err)
+{
+	const struct sl_compile_host host = {.bind = rig_bind};
+	const struct sl_filter_change list[] = {
+		{.old = sl_filter_of(sl_policy_find(policy, SL_OBJECT_FILTER, "f3"))},
+		{.now = sl_filter_of(sl_policy_find(policy, SL_OBJECT_FILTER, "f121"))},
+		{.now = sl_filter_of(sl_policy_find(policy, SL_OBJECT_FILTER, "f122"))}};
+	const struct sl_changes changes = {.filters = list, .n = SL_ARRAY_LEN(list)};
+	struct sl_snapshot *next;
+	int rc = sl_snapshot_compile(policy, 2, *snapshot, &changes, &host, &next, err);
+
+	if (rc != 0)
+		return rc;
+	sl_snapshot_free(*snapshot);
+	*snapshot = next;
+	return 0;
+}
+
+static int
+attempt_fold(const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err)
+{
+	const struct sl_compile_host host = {.bind = NULL};
+	const enum sluice_layer id = sl_layer_find(LAYER)->id;
+	const struct sl_layer_program *from = (*snapshot)->layers[id];
+	const struct sl_layer_program *folded;
+	struct sl_snapshot *next;
+	int rc = sl_layer_fold(from, &host, &folded, err);
+
+	(void)policy;
+	if (rc != 0)
+		return rc;
+	rc = sl_snapshot_with_fold(*snapshot, from, folded, &next, err);
+	sl_layer_put(folded);
+	if (rc != 0)
+		return rc;
+	sl_snapshot_free(*snapshot);
+	*snapshot = next;
+	return 0;
+}
+
+/* What changed while a fold was made is applied to it. */
+static int
+attempt_late_fold(
+	const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err)
+{
+	const struct sl_compile_host host = {.bind = NULL};
+	const enum sluice_layer id = sl_layer_find(LAYER)->id;
+	const struct sl_layer_program *from = sl_layer_get((*snapshot)->layers[id]);
+	const struct sl_layer_program *folded = NULL;
+	struct sl_snapshot *changed = NULL;
+	struct sl_snapshot *next;
+	const struct sl_compile_host binds = {.bind = rig_bind};
+	const struct sl_filter_change list[] = {
+		{.old = sl_filter_of(sl_policy_find(policy, SL_OBJECT_FILTER, "f4"))},
+		{.now = sl_filter_of(sl_policy_find(policy, SL_OBJECT_FILTER, "f123"))}};
+	const struct sl_changes changes = {.filters = list, .n = SL_ARRAY_LEN(list)};
+	int rc = sl_snapshot_compile(policy, 3, *snapshot, &changes, &binds, &changed, err);
+
+	if (rc == 0)
+		rc = sl_layer_fold(from, &host, &folded, err);
+	if (rc == 0)
+		rc = sl_snapshot_with_fold(changed, from, folded, &next, err);
+	sl_layer_put(from);
+	sl_layer_put(folded);
+	sl_snapshot_free(changed);
+	if (rc == 0)
+		sl_snapshot_free(next);
+	return rc;
+}
+
+static void
+test_changes(void **state)
+{
+	const struct sl_compile_host host = {.bind = rig_bind};
+	struct sl_policy *policy = make_policy();
+	struct sl_snapshot *snapshot;
+	struct sl_error err;
+
+	(void)state;
+	assert_int_equal(sl_snapshot_compile(policy, 1, NULL, NULL, &host, &snapshot, &err), 0);
+	/* One with a set, one with flags, one with neither. */
+	for (uint32_t i = 121; i < 124; i++)
+		add_filter(policy, i);
+	expect_every_failure(attempt_changes, policy, &snapshot, 10);
+	expect_every_failure(attempt_late_fold, policy, &snapshot, 40);
+	expect_every_failure(attempt_fold, policy, &snapshot, 30);
+	sl_snapshot_free(snapshot);
+	assert_int_equal(sl_policy_find(policy, SL_OBJECT_FILTER, "f121")->n_refs, 1);
+	sl_policy_free(policy);
+}
+
 static void
 test_match_lists(void **state)
 {
@@ -137,6 +260,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation_may_fail),
+		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_match_lists),
 	};
 

@@ -56,7 +56,6 @@ test_ranks(void **state)
 
 		assert_string_equal(filter->object.key, expected[rank]);
 		assert_string_equal(sublayer->object->object.key, filter->sublayer);
-		assert_in_range(rank, sublayer->first, sublayer->first + sublayer->n_filters - 1);
 		assert_int_equal(layer->filters[rank].id, filter->object.id);
 		assert_true(layer->filters[rank].weight == filter->effective_weight);
 		assert_int_equal(layer->hot[rank].counter, filter->object.id);

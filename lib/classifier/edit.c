@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "classifier/edit.h"
+
+#include "classifier/part.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A smaller base is compiled as fast as a part of an overlay. */
+#define BASE_MIN 32u
+
+struct editor {
+	const struct sl_edit *edit;
+	const struct sl_policy *policy;
+	const struct sl_compile_tick *tick;
+	struct sl_error *err;
+	struct sl_layer_program *next; /* the version that is being made */
+	struct sl_overlay *overlay;    /* of `next` */
+	struct sl_sublayer_run *sublayers;
+};
+
+static int
+no_memory(const struct editor *e)
+{
+	return sl_error_set(e->err, SL_ERR_NO_MEMORY, NULL,
+		"out of memory for a change of the filters of %s", e->edit->layer->layer->name);
+}
+
+/* --- A version like the one before. --- */
+
+static int
+fork_layer(struct editor *e)
+{
+	const struct sl_layer_program *layer = e->edit->layer;
+	const size_t size = layer->n_sublayers * sizeof(*e->sublayers);
+
+	e->next = malloc(sizeof(*e->next));
+	e->sublayers = malloc(size);
+	e->overlay = sl_overlay_copy(layer);
+	if (e->next == NULL || e->sublayers == NULL || e->overlay == NULL) {
+		free(e->next);
+		free(e->sublayers);
+		sl_overlay_free(e->overlay);
+		return no_memory(e);
+	}
+	memcpy(e->sublayers, layer->sublayers, size);
+	for (uint32_t s = 0; s < layer->n_sublayers; s++)
+		sl_object_get(&layer->sublayers[s].object->object);
+	*e->next = *layer;
+	e->next->sublayers = e->sublayers;
+	e->next->overlay = e->overlay;
+	e->next->n_refs = 1;
+	sl_store_get(e->next->store);
+	return 0;
+}
+
+/* --- Removing. --- */
+
+/* The number of the sublayer with a key, which is often that of the filter before. */
+static bool
+find_sublayer(const struct sl_layer_program *layer, const char *key, uint16_t *number)
+{
+	if (*number < layer->n_sublayers &&
+		strcmp(layer->sublayers[*number].object->object.key, key) == 0)
+		return true;
+	for (uint32_t s = 0; s < layer->n_sublayers; s++) {
+		*number = (uint16_t)s;
+		if (strcmp(layer->sublayers[s].object->object.key, key) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Looks for a filter in a level. */
+static bool
+find_in(const struct sl_layer_program *layer, uint32_t level, const struct sl_order *order,
+	const struct sl_filter *filter, uint32_t *place)
+{
+	*place = sl_level_find(layer, level, order);
+	return *place < sl_level_size(layer, level) &&
+		!sl_is_dead(layer->overlay->dead[level], *place) &&
+		layer->filters[sl_level_rank(layer, level, *place)].object == filter;
+}
+
+static bool
+kill(struct editor *e, const struct sl_filter *filter, uint16_t *sublayer)
+{
+	struct sl_order order = {.weight = filter->effective_weight, .id = filter->object.id};
+	struct sl_sublayer_run *run;
+	uint32_t place;
+
+	if (!find_sublayer(e->next, filter->sublayer, sublayer))
+		return false;
+	order.sublayer = *sublayer;
+	run = &e->sublayers[*sublayer];
+	for (uint32_t level = 0; level < SL_LEVELS; level++) {
+		if (!find_in(e->next, level, &order, filter, &place))
+			continue;
+		run->n_callouts -=
+			sl_hot_is_callout(&e->next->hot[sl_level_rank(e->next, level, place)]);
+		run->n_filters--;
+		e->next->n_filters--;
+		sl_overlay_kill(e->next, e->overlay, level, place);
+		return true;
+	}
+	return false;
+}
+
+static int
+remove_filters(struct editor *e)
+{
+	uint16_t sublayer = 0;
+
+	for (uint32_t i = 0; i < e->edit->n_removed; i++) {
+		const struct sl_filter *filter = e->edit->removed[i];
+
+		if (!kill(e, filter, &sublayer))
+			return sl_error_set(e->err, SL_ERR_INTERNAL, NULL,
+				"filter %s was to be removed from %s, which does not have it",
+				filter->object.key, e->next->layer->name);
+	}
+	return 0;
+}
+
+/* --- Adding. --- */
+
+static bool
+knows_sublayers(const struct editor *e)
+{
+	const struct sl_sublayer *known = NULL;
+	uint16_t number = 0;
+
+	for (uint32_t i = 0; i < e->edit->n_added; i++) {
+		const struct sl_sublayer *sublayer = e->edit->added[i].sublayer;
+
+		if (sublayer == known)
+			continue;
+		known = sublayer;
+		if (!find_sublayer(e->next, sublayer->object.key, &number) ||
+			e->next->sublayers[number].object != sublayer)
+			return false;
+	}
+	return true;
+}
+
+/* At most so many filters of a new part at a level can match a packet. */
+static uint32_t
+count_matches(const struct editor *e, uint32_t level)
+{
+	uint32_t n_callouts = 0;
+	uint32_t n = e->edit->n_added;
+
+	for (uint32_t i = 0; i < e->edit->n_added; i++)
+		n_callouts += sl_action_is_callout(e->edit->added[i].filter->action);
+	for (; level < SL_LEVELS; level++) {
+		if (e->overlay->parts[level] == NULL)
+			continue;
+		n += e->overlay->parts[level]->n;
+		n_callouts += e->overlay->parts[level]->n_callouts;
+	}
+	return n_callouts + SL_MIN(n - n_callouts, e->next->n_sublayers);
+}
+
+/* True when an overlay can take what is added in, into a part at `*level`. */
+static bool
+is_small(const struct editor *e, uint32_t *level)
+{
+	const struct sl_store *store = e->next->store;
+
+	if (store->n_base < BASE_MIN || e->overlay->n_dead[0] > store->n_base / 2)
+		return false;
+	if (e->edit->n_added == 0)
+		return true;
+	*level = sl_part_level(e->next, e->edit->n_added);
+	return *level < SL_LEVELS && store->n_max - store->n >= e->edit->n_added &&
+		store->matches_max + (SL_LEVELS - 1) * SL_PART_MATCHES_MAX <= SL_MATCHES_MAX &&
+		count_matches(e, *level) <= SL_PART_MATCHES_MAX && knows_sublayers(e);
+}
+
+/* Undoes what add_entries did: nobody has seen it yet. */
+static void
+drop_entries(struct editor *e, uint32_t n_before)
+{
+	struct sl_store *store = e->next->store;
+
+	while (store->n > n_before)
+		sl_entry_put(&store->filters[--store->n]);
+}
+
+static int
+add_entries(struct editor *e)
+{
+	const struct sl_entry_maker maker = {
+		.policy = e->policy, .host = e->tick->host, .err = e->err};
+	struct sl_store *store = e->next->store;
+	const uint32_t n_before = store->n;
+	uint16_t number = 0;
+
+	for (uint32_t i = 0; i < e->edit->n_added; i++) {
+		const struct sl_ranked *ranked = &e->edit->added[i];
+		int rc;
+
+		(void)find_sublayer(e->next, ranked->sublayer->object.key, &number);
+		rc = sl_entry_make(
+			&maker, ranked, number, &store->hot[store->n], &store->filters[store->n]);
+		if (rc != 0) {
+			drop_entries(e, n_before);
+			return rc;
+		}
+		store->n++;
+	}
+	return 0;
+}
+
+static void
+count_entries(struct editor *e, uint32_t n_before)
+{
+	const struct sl_store *store = e->next->store;
+
+	for (uint32_t rank = n_before; rank < store->n; rank++) {
+		struct sl_sublayer_run *run = &e->sublayers[store->hot[rank].sublayer];
+
+		run->n_filters++;
+		run->n_callouts += sl_hot_is_callout(&store->hot[rank]);
+	}
+	e->next->n_filters += e->edit->n_added;
+	e->overlay->n_changes += e->edit->n_added;
+}
+
+/* Merges the filters in force at a level and behind it with those added. Returns how many. */
+static uint32_t
+collect(const struct editor *e, uint32_t level, struct sl_item *items)
+{
+	const struct sl_layer_program *layer = e->next;
+	struct sl_filter_walk walk = {.layer = layer};
+	uint32_t added = layer->store->n - e->edit->n_added;
+	uint32_t n = 0;
+	uint32_t at;
+	uint32_t place;
+
+	for (uint32_t i = 0; i < level; i++)
+		walk.at[i] = sl_level_size(layer, i);
+	while (sl_walk_step(&walk, &at, &place)) {
+		const uint32_t rank = sl_level_rank(layer, at, place);
+		const struct sl_order order = sl_order_of(layer, rank);
+
+		for (; added < layer->store->n; added++) {
+			const struct sl_order other = sl_order_of(layer, added);
+
+			if (sl_order_compare(&other, &order) > 0)
+				break;
+			items[n++] = (struct sl_item){added, sl_part_key(layer, level, added)};
+		}
+		items[n++] = (struct sl_item){
+			rank, sl_part_key_again(level, sl_level_key(layer, at, place))};
+	}
+	for (; added < layer->store->n; added++)
+		items[n++] = (struct sl_item){added, sl_part_key(layer, level, added)};
+	return n;
+}
+
+static uint32_t
+count_items(const struct editor *e, uint32_t level)
+{
+	uint32_t n = e->edit->n_added;
+
+	for (; level < SL_LEVELS; level++)
+		n += sl_level_size(e->next, level) - e->overlay->n_dead[level];
+	return n;
+}
+
+static int
+add_part(struct editor *e, uint32_t level)
+{
+	struct sl_item *items = malloc(count_items(e, level) * sizeof(*items));
+	struct sl_part *part;
+	uint32_t n;
+	int rc;
+
+	if (items == NULL)
+		return no_memory(e);
+	n = collect(e, level, items);
+	rc = sl_part_make(e->next, level, items, n, e->tick, &part, e->err);
+	free(items);
+	if (rc == 0)
+		sl_overlay_put_part(e->overlay, level, part);
+	return rc;
+}
+
+static int
+add_filters(struct editor *e, uint32_t level)
+{
+	const uint32_t n_before = e->next->store->n;
+	int rc = add_entries(e);
+
+	if (rc != 0)
+		return rc;
+	rc = add_part(e, level);
+	if (rc == 0)
+		count_entries(e, n_before);
+	else
+		drop_entries(e, n_before);
+	return rc;
+}
+
+/* --- All of it. --- */
+
+static bool
+is_single(const struct editor *e)
+{
+	bool is_single = e->next->n_sublayers == 1 && e->next->program->is_single;
+
+	for (uint32_t level = 1; level < SL_LEVELS; level++) {
+		if (e->overlay->parts[level] != NULL)
+			is_single = is_single && e->overlay->parts[level]->program->is_single;
+	}
+	return is_single;
+}
+
+/* Parts that are all dead are left out, and an overlay that says nothing. */
+static void
+tidy(struct editor *e)
+{
+	sl_overlay_tidy(e->overlay);
+	if (sl_overlay_is_empty(e->overlay)) {
+		sl_overlay_free(e->overlay);
+		e->overlay = NULL;
+		e->next->overlay = NULL;
+	}
+}
+
+static void
+finish(struct editor *e)
+{
+	struct sl_layer_program *next = e->next;
+
+	tidy(e);
+	(void)sl_layer_measure(next);
+	next->memory_bytes =
+		sizeof(*next) + next->store->bytes + next->n_sublayers * sizeof(*e->sublayers);
+	if (e->overlay == NULL)
+		return;
+	e->overlay->is_single = is_single(e);
+	next->memory_bytes += sl_overlay_bytes(e->overlay);
+}
+
+/* Filters of the version in the making and those added, in arbitration order. */
+static void
+merge_ranked(const struct editor *e, struct sl_ranked *list)
+{
+	const struct sl_ranked *added = e->edit->added;
+	const struct sl_ranked *end = added + e->edit->n_added;
+	struct sl_filter_walk walk = {.layer = e->next};
+	uint32_t rank;
+
+	while (sl_filter_walk_next(&walk, &rank)) {
+		const struct sl_ranked here = sl_layer_ranked(e->next, rank);
+
+		while (added < end && sl_ranked_compare(added, &here) < 0)
+			*list++ = *added++;
+		*list++ = here;
+	}
+	while (added < end)
+		*list++ = *added++;
+}
+
+/* Makes a layer of its own instead. */
+static int
+remake(struct editor *e, struct sl_layer_program **out)
+{
+	const uint32_t n = e->next->n_filters + e->edit->n_added;
+	struct sl_ranked *list = malloc(n * sizeof(*list));
+	int rc;
+
+	if (list == NULL)
+		return no_memory(e);
+	merge_ranked(e, list);
+	rc = sl_layer_make(e->policy, e->next->layer, list, n, e->tick, out, e->err);
+	free(list);
+	return rc;
+}
+
+static int
+advance(struct editor *e, struct sl_layer_program **out)
+{
+	uint32_t level;
+	int rc = remove_filters(e);
+
+	*out = NULL;
+	if (rc != 0 || e->next->n_filters + e->edit->n_added == 0)
+		return rc;
+	if (!is_small(e, &level))
+		return e->edit->is_small ? -E2BIG : remake(e, out);
+	if (e->edit->n_added > 0)
+		rc = add_filters(e, level);
+	if (rc != 0)
+		return rc;
+	finish(e);
+	*out = e->next;
+	return 0;
+}
+
+int
+sl_layer_edit(const struct sl_edit *edit, const struct sl_policy *policy,
+	const struct sl_compile_tick *tick, struct sl_layer_program **out, struct sl_error *err)
+{
+	struct editor e = {.edit = edit, .policy = policy, .tick = tick, .err = err};
+	int rc = fork_layer(&e);
+
+	if (rc != 0)
+		return rc;
+	rc = advance(&e, out);
+	if (rc != 0 || *out != e.next)
+		sl_layer_put(e.next);
+	return rc;
+}
