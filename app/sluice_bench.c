@@ -39,6 +39,14 @@ static const char usage[] =
 	"of a\n"
 	"      worker while --rate such changes a second go through, beside those of a quiet one.\n"
 	"\n"
+	"  generate --kind acl|fw|ipc --rules N [--v6] [--seed S] [--headers M]\n"
+	"           [--traffic uniform|zipf|corner] [--misses PERCENT] [--pcap] --out PREFIX\n"
+	"      A filter set and a header trace in ClassBench's format, the same for the same "
+	"arguments, as\n"
+	"      PREFIX.rules and PREFIX.trace (into a folder: KIND_N.rules); --pcap adds the "
+	"headers as\n"
+	"      64-byte frames.\n"
+	"\n"
 	"  datapath --pcap FILE [--filters RULES]... [--seconds 3] [--repeat 3] [--json FILE]\n"
 	"      Packets a second of one worker, reading FILE over and over, beside testpmd in the "
 	"same run.\n"
@@ -126,6 +134,7 @@ main(int argc, char **argv)
 	} commands[] = {
 		{"classify", bench_classify},
 		{"datapath", bench_datapath},
+		{"generate", bench_generate},
 		{"update", bench_update},
 	};
 
