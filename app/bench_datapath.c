@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench.h"
+#include "bench_frame.h"
 #include "bench_median.h"
 #include "bench_policy.h"
+#include "bench_testpmd.h"
 
 #include "base/sl_clock.h"
 #include "datapath/sl_datapath.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 /*
  * sluice-bench datapath: one worker beside testpmd.
  *
- * Both read the same capture over and over (net_pcap with infinite_rx) from the outside port and send into a
+ * Both read the same frames, a capture or the headers of a trace, over and over (net_pcap with infinite_rx) from the outside port and send into a
  * device that forgets (net_null).  Rounds alternate: testpmd io, testpmd macswap, then the appliance in a
  * process of its own with every filter set in turn.  Figures are medians over the rounds; ratios are
  * medians of each round's ratio to that round's macswap.
@@ -27,6 +28,12 @@
 #define SETS_MAX   16
 #define REPEAT_MAX 21
 #define SETTLE_MS  300 /* after publishing, before measuring */
+/*
+ * Frames made of a trace.  Whoever reads them holds each in a buffer of its own, of which there are
+ * 32,768; a few thousand are what the receive queues of a NIC would cycle through, and stay in the cache.
+ */
+#define FRAMES     4096u
+#define FRAMES_MAX 24576u
 
 struct set {
 	char label[128];
@@ -37,12 +44,14 @@ struct set {
 };
 
 struct run {
-	const char *pcap, *json_path;
+	const char *pcap, *trace_path, *json_path;
+	char made_pcap[300]; /* of the trace's headers */
 	const char *testpmd;
 	struct set sets[SETS_MAX];
 	size_t n_sets;
 	uint32_t seconds;
 	uint32_t repeat;
+	uint32_t n_frames; /* made of the trace */
 	double io[REPEAT_MAX];
 	double macswap[REPEAT_MAX];
 };
@@ -52,77 +61,6 @@ struct sample {
 	double rate;
 	size_t n_filters;
 };
-
-/* --- testpmd. --- */
-
-/* The median of the Rx-pps lines of port 0, without the first; 0: none were printed. */
-static double
-read_pps(FILE *output)
-{
-	double values[100];
-	size_t n = 0;
-	size_t line = 0;
-	char text[256];
-	const char *at;
-
-	while (fgets(text, sizeof(text), output) != NULL) {
-		at = strstr(text, "Rx-pps:");
-		/* Lines alternate between the two ports; the second has nothing to receive. */
-		if (at == NULL || line++ % 2 != 0 || line < 5 || n == SL_ARRAY_LEN(values))
-			continue;
-		values[n] = strtod(at + 7, NULL);
-		n += values[n] > 0;
-	}
-	return n > 0 ? bench_median(values, n) : 0;
-}
-
-static void
-exec_testpmd(const struct run *run, const char *mode, int output)
-{
-	char device[512];
-	char mode_arg[64];
-	char prefix[64];
-
-	snprintf(device, sizeof(device), "--vdev=net_pcap0,rx_pcap=%s,infinite_rx=1", run->pcap);
-	snprintf(mode_arg, sizeof(mode_arg), "--forward-mode=%s", mode);
-	snprintf(prefix, sizeof(prefix), "--file-prefix=bench%d", (int)getpid());
-	dup2(output, STDOUT_FILENO);
-	dup2(output, STDERR_FILENO);
-	execlp(run->testpmd, run->testpmd, "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-		"-m", "512", "-l", "0,1", prefix, device, "--vdev=net_null0,no-rx=1", "--",
-		"--nb-cores=1", mode_arg, "--no-flush-rx", "--stats-period=1",
-		"--total-num-mbufs=65536", (char *)NULL);
-	_exit(127);
-}
-
-/* Packets a second of testpmd in `mode`; 0 when it could not run. */
-static double
-run_testpmd(const struct run *run, const char *mode)
-{
-	int ends[2];
-	pid_t child;
-	FILE *output;
-	double pps;
-
-	if (pipe(ends) != 0)
-		return 0;
-	child = fork();
-	if (child == 0)
-		exec_testpmd(run, mode, ends[1]);
-	close(ends[1]);
-	if (child < 0) {
-		close(ends[0]);
-		return 0;
-	}
-	sleep(run->seconds + 2);
-	kill(child, SIGINT);
-	output = fdopen(ends[0], "r");
-	pps = output != NULL ? read_pps(output) : 0;
-	waitpid(child, NULL, 0);
-	if (output != NULL)
-		fclose(output);
-	return pps;
-}
 
 /* --- The appliance. --- */
 
@@ -285,7 +223,8 @@ report(const struct run *run)
 	for (size_t i = 0; i < run->n_sets; i++)
 		json_array_append_new(rows,
 			row(run, run->sets[i].label, run->sets[i].n_filters, run->sets[i].rates));
-	json = json_pack("{s:s, s:i, s:i, s:o}", "pcap", run->pcap, "seconds", (int)run->seconds,
+	json = json_pack("{s:s, s:i, s:i, s:o}", run->trace_path != NULL ? "trace" : "pcap",
+		run->trace_path != NULL ? run->trace_path : run->pcap, "seconds", (int)run->seconds,
 		"rounds", (int)run->repeat, "results", rows);
 	rc = bench_write_json(run->json_path, json);
 	json_decref(json);
@@ -329,6 +268,8 @@ options(struct run *run, int argc, char **argv)
 {
 	static const struct option names[] = {
 		{"pcap", required_argument, NULL, 'p'},
+		{"trace", required_argument, NULL, 'c'},
+		{"frames", required_argument, NULL, 'm'},
 		{"filters", required_argument, NULL, 'f'},
 		{"seconds", required_argument, NULL, 's'},
 		{"repeat", required_argument, NULL, 'n'},
@@ -336,22 +277,27 @@ options(struct run *run, int argc, char **argv)
 		{"json", required_argument, NULL, 'j'},
 		{NULL, 0, NULL, 0},
 	};
-	uint64_t seconds = 3;
-	uint64_t repeat = 3;
 	int option;
 
+	run->seconds = 3;
+	run->repeat = 3;
+	run->n_frames = FRAMES;
 	snprintf(run->sets[run->n_sets++].label, sizeof(run->sets[0].label), "sluice, no filters");
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		bool ok = option != '?';
 
 		if (option == 'p')
 			run->pcap = optarg;
+		else if (option == 'c')
+			run->trace_path = optarg;
 		else if (option == 'f')
 			ok = add_set(run, optarg);
 		else if (option == 's')
-			ok = bench_number("--seconds", optarg, 1, 60, &seconds);
+			ok = bench_number32("--seconds", optarg, 1, 60, &run->seconds);
 		else if (option == 'n')
-			ok = bench_number("--repeat", optarg, 1, REPEAT_MAX, &repeat);
+			ok = bench_number32("--repeat", optarg, 1, REPEAT_MAX, &run->repeat);
+		else if (option == 'm')
+			ok = bench_number32("--frames", optarg, 1, FRAMES_MAX, &run->n_frames);
 		else if (option == 't')
 			run->testpmd = optarg;
 		else if (option == 'j')
@@ -359,33 +305,69 @@ options(struct run *run, int argc, char **argv)
 		if (!ok)
 			return 2;
 	}
-	run->seconds = (uint32_t)seconds;
-	run->repeat = (uint32_t)repeat;
-	if (run->pcap == NULL || optind != argc) {
-		fprintf(stderr, "sluice-bench datapath: --pcap FILE is needed, and nothing else\n");
-		return 2;
-	}
-	if (access(run->pcap, R_OK) != 0) {
-		fprintf(stderr, "sluice-bench: %s: %s\n", run->pcap, strerror(errno));
+	if ((run->pcap == NULL) == (run->trace_path == NULL) || optind != argc) {
+		fprintf(stderr,
+			"sluice-bench datapath: either --pcap FILE or --trace FILE is needed, and "
+			"nothing but options\n");
 		return 2;
 	}
 	return 0;
+}
+
+/* Reads what is given once before anything is measured, so that faults are told first. */
+static int
+prepare(struct run *run, struct sl_error *err)
+{
+	struct bench_trace trace = {0};
+	bool is_v6 = false;
+	int rc;
+
+	for (size_t i = 0; i < run->n_sets; i++) {
+		struct bench_rules rules = {0};
+
+		if (run->sets[i].path[0] == '\0')
+			continue;
+		rc = bench_rules_load(run->sets[i].path, &rules, err);
+		is_v6 = rules.is_v6;
+		bench_rules_fini(&rules);
+		if (rc != 0)
+			return rc;
+	}
+	if (run->pcap != NULL)
+		return access(run->pcap, R_OK) == 0
+			? 0
+			: sl_error_set(err, SL_ERR_IO, run->pcap, "%s", strerror(errno));
+	rc = bench_trace_load(run->trace_path, is_v6, &trace, err);
+	if (rc != 0)
+		return rc;
+	snprintf(run->made_pcap, sizeof(run->made_pcap), "%s/frames.pcap",
+		getenv("RUNTIME_DIRECTORY"));
+	rc = bench_frames_write(run->made_pcap, &trace, is_v6, run->n_frames, err);
+	bench_trace_fini(&trace);
+	run->pcap = run->made_pcap;
+	return rc;
 }
 
 int
 bench_datapath(int argc, char **argv)
 {
 	struct run *run = calloc(1, sizeof(*run));
+	struct sl_error err;
 	int rc;
 
 	if (run == NULL)
 		return 1;
 	run->testpmd = "dpdk-testpmd";
 	rc = options(run, argc, argv);
+	if (rc == 0 && prepare(run, &err) != 0) {
+		fprintf(stderr, "sluice-bench: %s: %s\n", err.where, err.text);
+		rc = 2;
+	}
 	for (uint32_t round = 0; rc == 0 && round < run->repeat; round++) {
 		fprintf(stderr, "round %u of %u\n", round + 1, run->repeat);
-		run->io[round] = run_testpmd(run, "io");
-		run->macswap[round] = run_testpmd(run, "macswap");
+		run->io[round] = bench_testpmd(run->testpmd, run->pcap, "io", run->seconds);
+		run->macswap[round] =
+			bench_testpmd(run->testpmd, run->pcap, "macswap", run->seconds);
 		if (run->macswap[round] <= 0)
 			fprintf(stderr, "sluice-bench: %s did not run; ratios are 0\n",
 				run->testpmd);

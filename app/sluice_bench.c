@@ -47,9 +47,13 @@ static const char usage[] =
 	"headers as\n"
 	"      64-byte frames.\n"
 	"\n"
-	"  datapath --pcap FILE [--filters RULES]... [--seconds 3] [--repeat 3] [--json FILE]\n"
-	"      Packets a second of one worker, reading FILE over and over, beside testpmd in the "
-	"same run.\n"
+	"  datapath --pcap FILE|--trace TRACE [--frames 4096] [--filters RULES]... [--seconds 3]\n"
+	"           [--repeat 3] [--json FILE]\n"
+	"      Packets a second of one worker, reading FILE, or the first headers of TRACE as "
+	"64-byte\n"
+	"      frames, over and over, without filters and with each set in turn, beside testpmd in "
+	"the\n"
+	"      same run.\n"
 	"\n"
 	"Exit status: 0 done, 1 failed or answers differ, 2 usage or bad input.\n";
 

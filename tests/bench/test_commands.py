@@ -180,6 +180,28 @@ class Update(Bench):
         self.refused('--burst: "x"', "update", "--rules", rules, "--burst", "x")
 
 
+class Datapath(Bench):
+    def test_trace(self):
+        """The appliance alone: a program that prints nothing stands in for testpmd."""
+        rules, trace = self.made("fw")
+        out = self.json("datapath", "--trace", trace, "--frames", 100, "--filters", rules, "--filters", f"{rules}:10", "--seconds", 1,
+                        "--repeat", 1, "--testpmd", "/bin/true")
+        self.assertEqual([(r["name"], r["filters"]) for r in out["results"]],
+                         [("testpmd io", 0), ("testpmd macswap", 0), ("sluice, no filters", 0), ("sluice set.rules", 60),
+                          ("sluice set.rules", 10)])
+        for row in out["results"][2:]:
+            self.assertGreater(row["mpps"], 0, row)
+
+    def test_bad_options(self):
+        rules, trace = self.made()
+        self.refused("either --pcap FILE or --trace FILE", "datapath")
+        self.refused("either --pcap FILE or --trace FILE", "datapath", "--pcap", "x", "--trace", "y")
+        self.refused("x: No such file", "datapath", "--pcap", self.folder / "x")
+        self.refused("x: cannot open", "datapath", "--trace", trace, "--filters", self.folder / "x")
+        self.refused('--frames: "0"', "datapath", "--trace", trace, "--frames", "0")
+        self.refused('--seconds: "61"', "datapath", "--trace", trace, "--seconds", "61")
+
+
 class Usage(Bench):
     def test_help(self):
         out = self.good("--help")
