@@ -135,11 +135,12 @@ main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
+		bool uses_eal;
 	} commands[] = {
-		{"classify", bench_classify},
-		{"datapath", bench_datapath},
-		{"generate", bench_generate},
-		{"update", bench_update},
+		{"classify", bench_classify, true},
+		{"datapath", bench_datapath, true},
+		{"generate", bench_generate, false},
+		{"update", bench_update, false},
 	};
 
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
@@ -150,9 +151,12 @@ main(int argc, char **argv)
 		puts("sluice-bench " SLUICE_VERSION);
 		return 0;
 	}
-	for (size_t i = 0; argc > 1 && i < SL_ARRAY_LEN(commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return run_in_folder(commands[i].run, argc - 1, argv + 1);
+	for (size_t i = 0; argc > 1 && i < SL_ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		return commands[i].uses_eal ? run_in_folder(commands[i].run, argc - 1, argv + 1)
+					    : commands[i].run(argc - 1, argv + 1);
+	}
 	fputs(usage, stderr);
 	return 2;
 }
