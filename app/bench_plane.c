@@ -24,7 +24,7 @@ struct bench_plane {
 	struct sl_matches matches; /* of the worker */
 	pthread_t thread;
 	bool has_thread;
-	uint64_t used_ns;
+	struct bench_plane_times last;
 	atomic_bool is_stopping;
 	/* Written by control, read by the worker every burst. */
 	_Atomic(const struct sl_snapshot *) snapshot SL_CACHE_ALIGNED;
@@ -56,12 +56,14 @@ static const struct sl_snapshot *
 publish(void *ctx, const struct sl_snapshot *snapshot)
 {
 	struct bench_plane *plane = ctx;
-	const struct sl_snapshot *old = atomic_exchange(&plane->snapshot, snapshot);
+	const struct sl_snapshot *old;
 
+	plane->last.published_ns = sl_clock_monotonic_ns();
+	old = atomic_exchange(&plane->snapshot, snapshot);
 	wait_burst_end(
 		plane); /* it may have begun with the old one, which nobody uses from here on */
 	wait_burst_end(plane); /* this one began with the new one */
-	plane->used_ns = sl_clock_monotonic_ns();
+	plane->last.used_ns = sl_clock_monotonic_ns();
 	return old;
 }
 
@@ -275,8 +277,8 @@ bench_plane_cpu_ns(const struct bench_plane *plane)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-uint64_t
-bench_plane_used_ns(const struct bench_plane *plane)
+struct bench_plane_times
+bench_plane_last(const struct bench_plane *plane)
 {
-	return plane->used_ns;
+	return plane->last;
 }

@@ -38,7 +38,11 @@ void bench_plane_stop(struct bench_plane *plane);
 uint64_t bench_plane_lookups(const struct bench_plane *plane);
 /* CPU time the worker has had since the start. Control thread, while it runs. */
 uint64_t bench_plane_cpu_ns(const struct bench_plane *plane);
-/* When the last publish saw the worker use its snapshot; sl_clock_monotonic_ns. */
-uint64_t bench_plane_used_ns(const struct bench_plane *plane);
+/* When the last publish was called, and when it saw the worker use its snapshot; sl_clock_monotonic_ns. */
+struct bench_plane_times {
+	uint64_t published_ns;
+	uint64_t used_ns;
+};
+struct bench_plane_times bench_plane_last(const struct bench_plane *plane);
 
 #endif

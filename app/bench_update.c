@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "bench_update.h"
+
 #include "bench.h"
 #include "bench_median.h"
 #include "bench_policy.h"
 #include "bench_traffic.h"
-#include "bench_updater.h"
 
 #include "base/sl_clock.h"
 #include "classifier/sl_classify.h"
 
 #include <getopt.h>
-#include <inttypes.h>
-#include <jansson.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 /*
@@ -29,37 +27,12 @@
 
 #define UPDATES_MAX    1000000u
 #define UPDATES        3000u
-#define PAIRS_MAX      101u
 #define LATENCY_NS_MAX UINT64_C(60000000000) /* latencies measured until then will do */
 #define WARM_UP        20u
 #define SLICE_NS       UINT64_C(500000000)
 #define SETTLE_NS      UINT64_C(700000000)
-#define CHECK_HEADERS  20000u /* answers compared with the plain scan's */
 #define MADE_TRACE     100000u
 #define MADE_SEED      1u
-
-/* Milliseconds of both kinds, sorted once all are there. */
-struct latencies {
-	double *in_force;
-	double *call;
-	size_t n;
-};
-
-struct run {
-	const char *rules_path, *trace_path, *json_path;
-	struct bench_rules rules;
-	struct bench_trace trace;
-	struct bench_metas metas;
-	struct bench_plane *plane;
-	struct bench_updater updater;
-	uint32_t rate, burst, n_updates, n_pairs;
-	int first_cpu, last_cpu;
-	struct latencies latencies;
-	double quiet[PAIRS_MAX]; /* lookups a second */
-	double busy[PAIRS_MAX];
-	double achieved[PAIRS_MAX]; /* updates a second */
-	uint64_t n_wrong;
-};
 
 /* --- Measuring. --- */
 
@@ -83,9 +56,9 @@ wait_until(uint64_t when_ns)
 }
 
 static int
-measure_latency(struct run *run, struct sl_error *err)
+measure_latency(struct update_run *run, struct sl_error *err)
 {
-	struct latencies *all = &run->latencies;
+	struct update_latencies *all = &run->latencies;
 	uint64_t start = sl_clock_monotonic_ns();
 	uint64_t next = start;
 	uint32_t n = run->n_updates + WARM_UP;
@@ -97,12 +70,14 @@ measure_latency(struct run *run, struct sl_error *err)
 		wait_until(next);
 		rc = bench_updater_step(&run->updater, &times, err);
 		if (rc == 0 && i >= WARM_UP) {
+			all->published[all->n] = (double)times.published_ns / 1e6;
 			all->in_force[all->n] = (double)times.in_force_ns / 1e6;
 			all->call[all->n++] = (double)times.call_ns / 1e6;
 		}
 		next = SL_MAX(next + 1000000000 / run->rate, sl_clock_monotonic_ns());
 		bench_progress("latency", i + 1, n);
 	}
+	bench_sort(all->published, all->n);
 	bench_sort(all->in_force, all->n);
 	bench_sort(all->call, all->n);
 	return rc;
@@ -115,14 +90,14 @@ struct mark {
 };
 
 static struct mark
-mark_now(const struct run *run)
+mark_now(const struct update_run *run)
 {
 	return (struct mark){bench_plane_lookups(run->plane), bench_plane_cpu_ns(run->plane)};
 }
 
 /* Lookups in a second of the worker's CPU time: other programs on its CPU do not count. */
 static double
-rate_since(const struct run *run, struct mark mark)
+rate_since(const struct update_run *run, struct mark mark)
 {
 	struct mark now = mark_now(run);
 
@@ -131,7 +106,7 @@ rate_since(const struct run *run, struct mark mark)
 
 /* The whole policy in force, and time for what goes on in the background. */
 static int
-settle(struct run *run, struct sl_error *err)
+settle(struct update_run *run, struct sl_error *err)
 {
 	struct bench_update_times times;
 	int rc = run->updater.is_out ? bench_updater_step(&run->updater, &times, err) : 0;
@@ -142,7 +117,7 @@ settle(struct run *run, struct sl_error *err)
 }
 
 static int
-measure_busy(struct run *run, uint32_t pair, struct sl_error *err)
+measure_busy(struct update_run *run, uint32_t pair, struct sl_error *err)
 {
 	uint64_t start = sl_clock_monotonic_ns();
 	struct mark mark = mark_now(run);
@@ -162,7 +137,7 @@ measure_busy(struct run *run, uint32_t pair, struct sl_error *err)
 }
 
 static int
-measure_pairs(struct run *run, struct sl_error *err)
+measure_pairs(struct update_run *run, struct sl_error *err)
 {
 	int rc = 0;
 
@@ -180,149 +155,10 @@ measure_pairs(struct run *run, struct sl_error *err)
 	return rc;
 }
 
-/* --- Right or wrong. --- */
-
-static bool
-matches_prefix(const uint8_t address[16], const uint8_t prefix[16], uint32_t len)
-{
-	uint8_t rest = (uint8_t) ~(0xff >> len % 8);
-
-	return memcmp(address, prefix, len / 8) == 0 &&
-		(len % 8 == 0 || (address[len / 8] & rest) == prefix[len / 8]);
-}
-
-static bool
-matches(const struct bench_rule *rule, const struct bench_header *header)
-{
-	return (!rule->has_protocol || rule->protocol == header->protocol) &&
-		header->src_port >= rule->src_port[0] && header->src_port <= rule->src_port[1] &&
-		header->dst_port >= rule->dst_port[0] && header->dst_port <= rule->dst_port[1] &&
-		matches_prefix(header->src, rule->src, rule->src_len) &&
-		matches_prefix(header->dst, rule->dst, rule->dst_len);
-}
-
-/* True when the answer is the first rule that is in and matches. */
-static bool
-is_right(const struct run *run, const struct sl_layer_program *layer, size_t header,
-	const struct sl_matches *found, uint32_t place)
-{
-	size_t expected = 0;
-	char key[40];
-
-	while (expected < run->rules.n &&
-		((run->updater.is_out && expected == run->updater.out_rule) ||
-			!matches(&run->rules.list[expected], &run->trace.list[header])))
-		expected++;
-	if (found->start[place] == found->start[place + 1])
-		return expected == run->rules.n;
-	snprintf(key, sizeof(key), "rule-%zu", expected);
-	return strcmp(layer->filters[found->ranks[found->start[place]]].object->object.key, key) ==
-		0;
-}
-
-/* Compares what is in force with the plain scan. */
-static int
-check(struct run *run, struct sl_error *err)
-{
-	const struct sl_layer_program *layer;
-	struct sl_matches found;
-	struct sl_view view;
-	size_t n_all = SL_MIN(run->trace.n, (size_t)CHECK_HEADERS);
-
-	if (sl_matches_init(&found) != 0)
-		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
-	sl_control_view_get(run->updater.control, &view);
-	layer = view.snapshot->layers[bench_policy_layer(&run->rules)->id];
-	for (size_t at = 0; at < n_all; at += run->burst) {
-		uint32_t n = (uint32_t)SL_MIN(n_all - at, (size_t)run->burst);
-
-		sl_classify_run(layer, &run->metas.list[at], n, &found);
-		for (uint32_t i = 0; i < n; i++)
-			run->n_wrong += !is_right(run, layer, at + i, &found, i);
-	}
-	sl_control_view_put(run->updater.control, &view);
-	sl_matches_fini(&found);
-	return 0;
-}
-
-/* With one filter out, and with all in. */
-static int
-check_both(struct run *run, struct sl_error *err)
-{
-	struct bench_update_times times;
-	int rc = 0;
-
-	for (int i = 0; rc == 0 && i < 2; i++) {
-		rc = bench_updater_step(&run->updater, &times, err);
-		if (rc == 0)
-			rc = check(run, err);
-	}
-	return rc;
-}
-
-/* --- Report. --- */
-
-static json_t *
-latency_row(const char *what, const double sorted[], size_t n)
-{
-	double median = bench_median(sorted, n);
-	double p99 = bench_percentile(sorted, n, 99);
-	double max = bench_percentile(sorted, n, 100);
-
-	printf("%-28s %10zu %10.3f %10.3f %10.3f\n", what, n, median, p99, max);
-	return json_pack("{s:I, s:f, s:f, s:f}", "updates", (json_int_t)n, "median_ms", median,
-		"p99_ms", p99, "max_ms", max);
-}
-
-static json_t *
-throughput(const struct run *run)
-{
-	double ratios[PAIRS_MAX];
-	double quiet = bench_median(run->quiet, run->n_pairs) / 1e6;
-	double busy = bench_median(run->busy, run->n_pairs) / 1e6;
-	double achieved = bench_median(run->achieved, run->n_pairs);
-	double ratio;
-
-	for (uint32_t i = 0; i < run->n_pairs; i++)
-		ratios[i] = run->busy[i] / run->quiet[i];
-	ratio = bench_median(ratios, run->n_pairs);
-	printf("%-28s %10.3f Mlookups/s\n%-28s %10.3f Mlookups/s, %.2f of quiet; "
-	       "%.0f of %u updates a second\n",
-		"lookups, quiet", quiet, "lookups, busy", busy, ratio, achieved, run->rate);
-	return json_pack("{s:i, s:f, s:f, s:f, s:f}", "rate_asked", (int)run->rate, "rate_achieved",
-		achieved, "quiet_mlookups_per_s", quiet, "busy_mlookups_per_s", busy, "ratio",
-		ratio);
-}
-
-static int
-report(const struct run *run)
-{
-	json_t *json;
-	int rc;
-
-	printf("%zu rules, %zu headers, bursts of %u, worker on CPU %d, control on CPU %d; all "
-	       "rules "
-	       "in %.2f s\n%-28s %10s %10s %10s %10s\n",
-		run->rules.n, run->trace.n, run->burst, run->last_cpu, run->first_cpu,
-		run->updater.load_s, "one filter in or out, ms", "updates", "median", "p99", "max");
-	json = json_pack("{s:I, s:I, s:i, s:f, s:I}", "rules", (json_int_t)run->rules.n, "headers",
-		(json_int_t)run->trace.n, "burst", (int)run->burst, "load_s", run->updater.load_s,
-		"wrong", (json_int_t)run->n_wrong);
-	json_object_set_new(json, "in_force",
-		latency_row("until it is in force", run->latencies.in_force, run->latencies.n));
-	json_object_set_new(json, "call",
-		latency_row("until the call returns", run->latencies.call, run->latencies.n));
-	json_object_set_new(json, "throughput", throughput(run));
-	printf("%-28s %10" PRIu64 "\n", "wrong answers", run->n_wrong);
-	rc = bench_write_json(run->json_path, json);
-	json_decref(json);
-	return rc != 0 || run->n_wrong > 0 ? 1 : 0;
-}
-
 /* --- Options. --- */
 
 static bool
-take_option(struct run *run, int option, const char *text)
+take_option(struct update_run *run, int option, const char *text)
 {
 	switch (option) {
 	case 'r':
@@ -341,14 +177,14 @@ take_option(struct run *run, int option, const char *text)
 	case 'u':
 		return bench_number32("--updates", text, 1, UPDATES_MAX, &run->n_updates);
 	case 'n':
-		return bench_number32("--repeat", text, 1, PAIRS_MAX, &run->n_pairs);
+		return bench_number32("--repeat", text, 1, UPDATE_PAIRS_MAX, &run->n_pairs);
 	default:
 		return false;
 	}
 }
 
 static int
-options(struct run *run, int argc, char **argv)
+options(struct update_run *run, int argc, char **argv)
 {
 	static const struct option names[] = {
 		{"rules", required_argument, NULL, 'r'},
@@ -378,7 +214,7 @@ options(struct run *run, int argc, char **argv)
 /* --- Life. --- */
 
 static int
-load(struct run *run, struct sl_error *err)
+load(struct update_run *run, struct sl_error *err)
 {
 	const struct bench_traffic_spec spec = {
 		.traffic = BENCH_TRAFFIC_UNIFORM, .n_headers = MADE_TRACE, .seed = MADE_SEED};
@@ -393,7 +229,7 @@ load(struct run *run, struct sl_error *err)
 
 /* This thread, and those that the management core starts, stay off the worker's CPU. */
 static void
-choose_cpus(struct run *run)
+choose_cpus(struct update_run *run)
 {
 	cpu_set_t cpus;
 
@@ -417,7 +253,7 @@ choose_cpus(struct run *run)
 }
 
 static int
-prepare(struct run *run, struct sl_error *err)
+prepare(struct update_run *run, struct sl_error *err)
 {
 	struct bench_plane_config config = {.metas = &run->metas,
 		.layer = bench_policy_layer(&run->rules),
@@ -425,9 +261,11 @@ prepare(struct run *run, struct sl_error *err)
 		.cpu = run->last_cpu};
 	int rc;
 
+	run->latencies.published = calloc(run->n_updates, sizeof(double));
 	run->latencies.in_force = calloc(run->n_updates, sizeof(double));
 	run->latencies.call = calloc(run->n_updates, sizeof(double));
-	if (run->latencies.in_force == NULL || run->latencies.call == NULL ||
+	if (run->latencies.published == NULL || run->latencies.in_force == NULL ||
+		run->latencies.call == NULL ||
 		bench_metas_init(&run->metas, &run->trace, run->rules.is_v6) != 0)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
 	rc = bench_plane_new(&config, &run->plane, err);
@@ -439,7 +277,7 @@ prepare(struct run *run, struct sl_error *err)
 }
 
 static int
-measure(struct run *run)
+measure(struct update_run *run)
 {
 	struct sl_error err = {0};
 	int rc = prepare(run, &err);
@@ -449,11 +287,11 @@ measure(struct run *run)
 	if (rc == 0)
 		rc = measure_pairs(run, &err);
 	if (rc == 0)
-		rc = check_both(run, &err);
+		rc = update_check(run, &err);
 	if (run->plane != NULL)
 		bench_plane_stop(run->plane);
 	if (rc == 0)
-		return report(run);
+		return update_report(run);
 	fprintf(stderr, "sluice-bench: %s: %s\n", err.where, err.text);
 	return 1;
 }
@@ -461,7 +299,7 @@ measure(struct run *run)
 int
 bench_update(int argc, char **argv)
 {
-	struct run *run = calloc(1, sizeof(*run));
+	struct update_run *run = calloc(1, sizeof(*run));
 	struct sl_error err;
 	int rc;
 
@@ -481,6 +319,7 @@ bench_update(int argc, char **argv)
 	bench_metas_fini(&run->metas);
 	bench_trace_fini(&run->trace);
 	bench_rules_fini(&run->rules);
+	free(run->latencies.published);
 	free(run->latencies.in_force);
 	free(run->latencies.call);
 	free(run);

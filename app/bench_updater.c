@@ -127,6 +127,7 @@ bench_updater_step(
 	struct bench_updater *updater, struct bench_update_times *times, struct sl_error *err)
 {
 	struct sl_problems problems = {0};
+	struct bench_plane_times last;
 	uint64_t start_ns = 0;
 	int rc = updater->is_out ? put_back(updater, &problems, &start_ns)
 				 : take_out(updater, &problems, &start_ns);
@@ -134,7 +135,9 @@ bench_updater_step(
 	if (rc != 0)
 		return fail(&problems, rc, err);
 	times->call_ns = sl_clock_monotonic_ns() - start_ns;
-	times->in_force_ns = bench_plane_used_ns(updater->plane) - start_ns;
+	last = bench_plane_last(updater->plane);
+	times->published_ns = last.published_ns - start_ns;
+	times->in_force_ns = last.used_ns - start_ns;
 	updater->is_out = !updater->is_out;
 	return 0;
 }

@@ -27,8 +27,9 @@ struct bench_updater {
 
 /* What one change took, from the call on. */
 struct bench_update_times {
-	uint64_t in_force_ns; /* until the worker had used the new snapshot */
-	uint64_t call_ns;     /* until the call returned */
+	uint64_t published_ns; /* until workers could see the new snapshot */
+	uint64_t in_force_ns;  /* until the worker had used the new snapshot */
+	uint64_t call_ns;      /* until the call returned */
 };
 
 /* Boots a management core on the plane (borrowed) and commits all rules. 0, or the fault. */
