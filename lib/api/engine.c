@@ -64,10 +64,11 @@ build_json(struct sl_control *control)
 	struct sl_build_info info;
 
 	sl_control_build(control, &info);
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I}", "commit", progress_json(&info.commit),
-		"fold", progress_json(&info.fold), "superseded", (json_int_t)info.n_superseded,
-		"folded", (json_int_t)info.n_folds, "filters_beside",
-		(json_int_t)info.n_filters_beside, "filters_dead", (json_int_t)info.n_filters_dead);
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "commit",
+		progress_json(&info.commit), "fold", progress_json(&info.fold), "superseded",
+		(json_int_t)info.n_superseded, "folded", (json_int_t)info.n_folds, "filters_beside",
+		(json_int_t)info.n_filters_beside, "filters_dead", (json_int_t)info.n_filters_dead,
+		"held_bytes", (json_int_t)info.held_bytes);
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* --- Faults. --- */
@@ -34,9 +35,14 @@ sl_control_errno(const struct sl_problems *problems, size_t first)
 
 /* --- Compiling. --- */
 
+/* From here on a build takes long, and the folder, which would take memory and time, gives way. */
+#define LONG_NS 5000000u
+
 /* One compilation, as its host sees it. */
 struct build {
 	struct sl_control *control;
+	uint64_t start_ns;
+	bool is_long;
 	bool may_stop; /* for a change that waits */
 	bool was_stopped;
 };
@@ -57,8 +63,24 @@ go_on(void *ctx, size_t done, size_t total)
 	struct build *build = ctx;
 
 	sl_control_progress_tick(&build->control->progress, done, total);
+	if (!build->is_long && sl_clock_monotonic_ns() - build->start_ns > LONG_NS) {
+		build->is_long = true;
+		sl_control_folder_pause(&build->control->folder);
+	}
 	build->was_stopped = build->may_stop && sl_control_change_waits(build->control);
 	return !build->was_stopped;
+}
+
+/* A limit that is not the one configured must say why. */
+static void
+explain_limit(struct sl_control *control, struct sl_error *err)
+{
+	const size_t len = strlen(err->text);
+
+	if (err->code == SL_ERR_NO_MEMORY)
+		snprintf(err->text + len, sizeof(err->text) - len,
+			"; %zu bytes are held by older revisions that are being read",
+			sl_control_state_held(control));
 }
 
 static int
@@ -67,10 +89,7 @@ compile(struct build *build, struct state *next, const struct commit_options *op
 {
 	struct sl_control *control = build->control;
 	const struct state *current = control->current;
-	const struct sl_compile_host host = {.bind = bind,
-		.progress = go_on,
-		.ctx = build,
-		.memory_max = control->compile_memory_max};
+	struct sl_compile_host host = {.bind = bind, .progress = go_on, .ctx = build};
 	struct change_list list = {0};
 	bool is_known;
 	int rc;
@@ -79,9 +98,14 @@ compile(struct build *build, struct state *next, const struct commit_options *op
 	is_known = !options->plugins_changed && current->snapshot != NULL &&
 		sl_control_changes_make(&list, current->policy, next->policy) == 0;
 	sl_control_progress_enter(&control->progress, SL_BUILD_COMPILE);
+	/* What nobody looks at any more is no reason to refuse. */
+	sl_control_state_reap(control);
+	host.memory_max = sl_control_memory_left(control, 0);
 	rc = sl_snapshot_compile(next->policy, next->revision, current->snapshot,
 		is_known ? &list.changes : NULL, &host, &next->snapshot, err);
 	sl_control_changes_fini(&list);
+	if (rc != 0 && host.memory_max < control->compile_memory_max)
+		explain_limit(control, err);
 	return rc;
 }
 
@@ -123,8 +147,9 @@ static int
 put_in_force(struct sl_control *control, struct state *next, const struct commit_options *options,
 	struct sl_commit_report *report, struct sl_error *err)
 {
-	struct build build = {.control = control, .may_stop = options->may_be_superseded};
 	uint64_t start_ns = sl_clock_monotonic_ns();
+	struct build build = {
+		.control = control, .start_ns = start_ns, .may_stop = options->may_be_superseded};
 	uint64_t compiled_ns;
 	int rc = compile(&build, next, options, err);
 
@@ -134,11 +159,13 @@ put_in_force(struct sl_control *control, struct state *next, const struct commit
 	if (rc != 0 || options->is_dry_run) {
 		sl_control_ledger_settle(&control->ledger);
 		sl_control_state_free(next);
-		return rc != 0 && build.was_stopped ? COMMIT_SUPERSEDED : rc;
+	} else {
+		sl_control_publish(control, next);
+		report->publish_ns = sl_clock_monotonic_ns() - compiled_ns;
 	}
-	sl_control_publish(control, next);
-	report->publish_ns = sl_clock_monotonic_ns() - compiled_ns;
-	return 0;
+	if (build.is_long)
+		sl_control_folder_resume(&control->folder);
+	return rc != 0 && build.was_stopped ? COMMIT_SUPERSEDED : rc;
 }
 
 static int

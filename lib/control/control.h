@@ -28,7 +28,7 @@ struct state {
 	struct sl_snapshot *snapshot; /* NULL before the first commit */
 	uint64_t revision;
 	uint32_t n_views;   /* views, and one while it is in force; guarded by `views` */
-	struct state *next; /* in the list of retired ones */
+	struct state *next; /* in the list of viewed or of retired ones */
 };
 
 /* Changes that wait for the commit lock; see change.c. */
@@ -60,6 +60,7 @@ struct sl_control {
 
 	pthread_mutex_t views;
 	struct state *current; /* read by the committing thread without the lock: only it writes */
+	struct state *viewed;  /* no longer in force, but somebody looks at them */
 	struct state *retired; /* without views; freed by the next holder of `commit` */
 
 	pthread_mutex_t events;
@@ -116,6 +117,13 @@ void sl_control_state_free(struct state *state);
 void sl_control_state_swap(struct sl_control *control, struct state *next);
 /* Frees retired states. The caller holds `commit`. */
 void sl_control_state_reap(struct sl_control *control);
+/* Bytes of compiled filters that only states no longer in force have. Any thread. */
+size_t sl_control_state_held(struct sl_control *control);
+/*
+ * What a build may take of a limit, of which `taken` is: what older states hold counts.  0: no limit.  Any
+ * thread.
+ */
+size_t sl_control_memory_left(struct sl_control *control, size_t taken);
 
 /* --- events.c --- */
 

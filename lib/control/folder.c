@@ -17,7 +17,7 @@ go_on(void *ctx, size_t done, size_t total)
 	struct folder *folder = ctx;
 
 	sl_control_progress_tick(&folder->progress, done, total);
-	return !atomic_load(&folder->must_stop);
+	return !atomic_load(&folder->must_stop) && !atomic_load(&folder->must_pause);
 }
 
 /* A layer that wants it, with its user; NULL: none does. */
@@ -27,17 +27,12 @@ choose(struct sl_control *control, size_t *memory_max)
 	const struct sl_layer_program *from = NULL;
 	enum sluice_layer layer;
 	struct sl_view view;
-	size_t others;
 
 	sl_control_view_get(control, &view);
 	if (view.snapshot != NULL && sl_snapshot_wants_fold(view.snapshot, &layer)) {
 		from = sl_layer_get(view.snapshot->layers[layer]);
-		others = view.snapshot->memory_bytes - from->memory_bytes;
-		*memory_max = 0;
-		if (control->compile_memory_max != 0)
-			*memory_max = control->compile_memory_max > others
-				? control->compile_memory_max - others
-				: 1;
+		*memory_max = sl_control_memory_left(
+			control, view.snapshot->memory_bytes - from->memory_bytes);
 	}
 	/* Not the whole revision is held up while one layer is compiled. */
 	sl_control_view_put(control, &view);
@@ -122,7 +117,7 @@ run(void *arg)
 	/* Of this thread alone. Without the right to it the fold is merely less polite. */
 	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	while (wait(&control->folder)) {
-		while (!atomic_load(&control->folder.must_stop) && fold_one(control))
+		while (go_on(&control->folder, 0, 0) && fold_one(control))
 			;
 	}
 	return NULL;
@@ -154,6 +149,23 @@ sl_control_folder_wake(struct sl_control *control)
 	pthread_mutex_lock(&folder->mutex);
 	if (!folder->has_thread)
 		folder->has_thread = start(control);
+	folder->must_look = true;
+	pthread_cond_signal(&folder->wake);
+	pthread_mutex_unlock(&folder->mutex);
+}
+
+void
+sl_control_folder_pause(struct folder *folder)
+{
+	atomic_store(&folder->must_pause, true);
+}
+
+void
+sl_control_folder_resume(struct folder *folder)
+{
+	pthread_mutex_lock(&folder->mutex);
+	atomic_store(&folder->must_pause, false);
+	/* What was given up is looked at again. */
 	folder->must_look = true;
 	pthread_cond_signal(&folder->wake);
 	pthread_mutex_unlock(&folder->mutex);

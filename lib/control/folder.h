@@ -8,6 +8,7 @@
  *
  * What.    It publishes the same revision in a better form, and takes the commit lock only for that: what
  *          was committed meanwhile is applied to the new form first.
+ * Memory.  It gives way to a long build, so that there is one at a time beside what is in force.
  * Threads. It is started by the first commit that leaves something to fold, at a low priority and where
  *          the committing thread may run, which is never on a worker's core.
  *
@@ -30,6 +31,7 @@ struct folder {
 	bool must_look; /* something was published since it looked last */
 	pthread_t thread;
 	atomic_bool must_stop;
+	atomic_bool must_pause; /* a long build is under way */
 	struct progress progress;
 	_Atomic uint64_t n_folds; /* published */
 	bool has_failed;          /* the last one had no memory; of the thread */
@@ -38,6 +40,9 @@ struct folder {
 void sl_control_folder_init(struct folder *folder);
 /* Stops the thread, also in the middle of a fold. */
 void sl_control_folder_fini(struct folder *folder);
+/* A fold under way is given up, and none begins until the folder may resume. */
+void sl_control_folder_pause(struct folder *folder);
+void sl_control_folder_resume(struct folder *folder);
 /* After a publication. Where no thread can be had, the next one will ask again. */
 void sl_control_folder_wake(struct sl_control *control);
 

@@ -3,6 +3,11 @@
 
 #include "control/control.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#define FACTS_MAX 32u
+
 static const char *const names[] = {
 	[SL_BUILD_IDLE] = "idle",
 	[SL_BUILD_EDIT] = "edit",
@@ -47,13 +52,46 @@ read_progress(const struct progress *progress, struct sl_build_progress *out)
 		out->n_done = out->n_total;
 }
 
+/* A number among the facts of a layer; 0: it has no such fact. */
+static size_t
+find_fact(const struct sl_program_fact *facts, uint32_t n, const char *name)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (strcmp(facts[i].name, name) == 0)
+			return strtoul(facts[i].text, NULL, 10);
+	}
+	return 0;
+}
+
+static void
+count_unfolded(const struct sl_snapshot *snapshot, struct sl_build_info *info)
+{
+	struct sl_program_fact facts[FACTS_MAX];
+
+	for (uint32_t i = 0; snapshot != NULL && i < SLUICE_LAYER_COUNT; i++) {
+		uint32_t n;
+
+		if (snapshot->layers[i] == NULL)
+			continue;
+		n = sl_program_facts(snapshot->layers[i], facts, FACTS_MAX);
+		info->n_filters_beside += find_fact(facts, n, "overlay_filters");
+		info->n_filters_dead += find_fact(facts, n, "tombstones");
+	}
+}
+
 void
 sl_control_build(struct sl_control *control, struct sl_build_info *info)
 {
+	struct sl_view view;
+
 	*info = (struct sl_build_info){
+		.held_bytes = sl_control_state_held(control),
 		.n_superseded = atomic_load(&control->n_superseded),
 		.n_folds = atomic_load(&control->folder.n_folds),
 	};
 	read_progress(&control->progress, &info->commit);
 	read_progress(&control->folder.progress, &info->fold);
+	sl_control_view_get(control, &view);
+	count_unfolded(view.snapshot, info);
+	sl_control_view_put(control, &view);
 }

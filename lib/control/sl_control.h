@@ -40,7 +40,7 @@ struct sl_control_config {
 	const char *const *policy_files;      /* paths, borrowed; re-read by sl_control_reload */
 	uint32_t n_policy_files;
 	uint32_t event_log_max;    /* entries; 0: 65,536 */
-	size_t compile_memory_max; /* bytes; 0: no limit */
+	size_t compile_memory_max; /* bytes; 0: no limit; of a policy and what is held of older ones */
 	size_t json_memory_max;    /* bytes one document may cost; 0: 1 GiB */
 };
 
@@ -224,6 +224,7 @@ struct sl_build_info {
 	uint64_t n_folds;                /* layers folded */
 	size_t n_filters_beside;         /* in force beside the compiled form of their layer */
 	size_t n_filters_dead;           /* in a compiled form, and not in force any more */
+	size_t held_bytes; /* of compiled filters of older revisions that are being read */
 };
 /* Never waits for a commit. */
 void sl_control_build(struct sl_control *control, struct sl_build_info *info);

@@ -28,12 +28,25 @@ sl_control_state_free(struct state *state)
 	free(state);
 }
 
+/* Takes a state out of the list of viewed ones, if it is there. */
+static void
+unlink_viewed(struct sl_control *control, const struct state *state)
+{
+	struct state **place = &control->viewed;
+
+	while (*place != NULL && *place != state)
+		place = &(*place)->next;
+	if (*place != NULL)
+		*place = state->next;
+}
+
 /* The caller holds `views`. */
 static void
 put_locked(struct sl_control *control, struct state *state)
 {
 	if (--state->n_views > 0)
 		return;
+	unlink_viewed(control, state);
 	state->next = control->retired;
 	control->retired = state;
 }
@@ -46,6 +59,8 @@ sl_control_state_swap(struct sl_control *control, struct state *next)
 	pthread_mutex_lock(&control->views);
 	old = control->current;
 	control->current = next;
+	old->next = control->viewed;
+	control->viewed = old;
 	put_locked(control, old);
 	pthread_mutex_unlock(&control->views);
 }
@@ -66,6 +81,60 @@ sl_control_state_reap(struct sl_control *control)
 		state = next;
 	}
 }
+
+/* --- What they hold. --- */
+
+static bool
+has_program(const struct state *state, uint32_t layer, const struct sl_program *program)
+{
+	const struct sl_snapshot *snapshot = state->snapshot;
+
+	return snapshot != NULL && snapshot->layers[layer] != NULL &&
+		snapshot->layers[layer]->program == program;
+}
+
+/* Bytes of a state's layers but for those whose compiled form the state in force or a later one has. */
+static size_t
+own_bytes(const struct sl_control *control, const struct state *state)
+{
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; state->snapshot != NULL && i < SLUICE_LAYER_COUNT; i++) {
+		const struct sl_layer_program *layer = state->snapshot->layers[i];
+		const struct state *other = control->viewed;
+
+		if (layer == NULL || has_program(control->current, i, layer->program))
+			continue;
+		while (other != state && !has_program(other, i, layer->program))
+			other = other->next;
+		bytes += other == state ? layer->memory_bytes : 0;
+	}
+	return bytes;
+}
+
+size_t
+sl_control_state_held(struct sl_control *control)
+{
+	size_t bytes = 0;
+
+	pthread_mutex_lock(&control->views);
+	for (const struct state *state = control->viewed; state != NULL; state = state->next)
+		bytes += own_bytes(control, state);
+	pthread_mutex_unlock(&control->views);
+	return bytes;
+}
+
+size_t
+sl_control_memory_left(struct sl_control *control, size_t taken)
+{
+	if (control->compile_memory_max == 0)
+		return 0;
+	taken += sl_control_state_held(control);
+	/* 0 would be no limit. */
+	return control->compile_memory_max > taken ? control->compile_memory_max - taken : 1;
+}
+
+/* --- Views. --- */
 
 void
 sl_control_view_get(struct sl_control *control, struct sl_view *view)

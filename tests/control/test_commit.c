@@ -139,6 +139,45 @@ test_compile_limit_changes_nothing(void **state)
 	sl_control_view_put(f->control, &view);
 }
 
+#define PORT(port)                                                                                 \
+	"{'filters':[{'key':'" port "','name':'N','layer':'inbound_transport_v4',"                 \
+	"'conditions':[{'field':'ip_local_port','match':'equal','value':" port "}],"               \
+	"'action':'block'},{'key':'b','name':'N','layer':'inbound_transport_v4','action':'permit'" \
+	"}],"                                                                                      \
+	"'sublayers':[{'key':'s" port "','name':'S','weight':7}]}"
+
+/* Older revisions count for as long as somebody reads them. */
+static void
+test_what_is_being_read_counts(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_problems problems = {0};
+	struct sl_build_info info;
+	struct sl_view view;
+	size_t bytes;
+
+	assert_int_equal(fixture_put_policy(f, PORT("21")), 0);
+	bytes = f->report.compiled_bytes;
+	f->config.compile_memory_max = bytes + bytes / 2;
+	fixture_restart(f);
+	assert_int_equal(sl_control_boot(f->control, &problems), 0);
+	assert_int_equal(fixture_put_policy(f, PORT("21")), 0);
+	sl_control_view_get(f->control, &view);
+	sl_control_build(f->control, &info);
+	assert_int_equal(info.held_bytes, 0);
+	assert_int_equal(fixture_put_policy(f, PORT("22")), 0);
+	sl_control_build(f->control, &info);
+	assert_true(info.held_bytes > bytes / 2);
+	assert_int_equal(fixture_put_policy(f, PORT("23")), -ENOMEM);
+	fixture_assert_problem(f, SL_ERR_NO_MEMORY, "", "need at least");
+	fixture_assert_problem(f, SL_ERR_NO_MEMORY, "", "are held by older revisions");
+	assert_int_equal(sl_control_revision(f->control), 3);
+	sl_control_view_put(f->control, &view);
+	assert_int_equal(fixture_put_policy(f, PORT("23")), 0);
+	sl_control_build(f->control, &info);
+	assert_int_equal(info.held_bytes, 0);
+}
+
 static void
 test_dry_run_changes_nothing(void **state)
 {
@@ -391,6 +430,7 @@ main(void)
 		BOOTED(test_bad_reference_changes_nothing),
 		BOOTED(test_revision_mismatch_changes_nothing),
 		BOOTED(test_compile_limit_changes_nothing),
+		BOOTED(test_what_is_being_read_counts),
 		BOOTED(test_dry_run_changes_nothing),
 		BOOTED(test_report_tells_the_difference),
 		BOOTED(test_report_holds_lints),

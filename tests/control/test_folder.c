@@ -22,6 +22,8 @@ static struct {
 	atomic_uint n_wanted;
 	atomic_bool is_gated; /* folds begin, and wait */
 	atomic_bool has_no_memory;
+	atomic_bool is_long; /* commits take long, until a fold has given way */
+	atomic_uint n_stopped;
 	atomic_uint n_begun;
 	atomic_uint n_offered; /* to the revision in force */
 } plot;
@@ -52,8 +54,10 @@ __wrap_sl_layer_fold(const struct sl_layer_program *layer, const struct sl_compi
 	atomic_fetch_sub(&plot.n_wanted, 1);
 	atomic_fetch_add(&plot.n_begun, 1);
 	while (atomic_load(&plot.is_gated)) {
-		if (!host->progress(host->ctx, 1, 3))
+		if (!host->progress(host->ctx, 1, 3)) {
+			atomic_fetch_add(&plot.n_stopped, 1);
 			return sl_error_set(err, SL_ERR_BUSY, NULL, "stopped");
+		}
 		sched_yield();
 	}
 	if (atomic_load(&plot.has_no_memory))
@@ -69,6 +73,25 @@ __wrap_sl_snapshot_with_fold(const struct sl_snapshot *current, const struct sl_
 
 	atomic_fetch_add(&plot.n_offered, 1);
 	return rc;
+}
+
+int __real_sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
+	const struct sl_snapshot *previous, const struct sl_changes *changes,
+	const struct sl_compile_host *host, struct sl_snapshot **out, struct sl_error *err);
+int __wrap_sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
+	const struct sl_snapshot *previous, const struct sl_changes *changes,
+	const struct sl_compile_host *host, struct sl_snapshot **out, struct sl_error *err);
+
+int
+__wrap_sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
+	const struct sl_snapshot *previous, const struct sl_changes *changes,
+	const struct sl_compile_host *host, struct sl_snapshot **out, struct sl_error *err)
+{
+	while (atomic_load(&plot.is_long) && atomic_load(&plot.n_stopped) == 0) {
+		assert_true(host->progress(host->ctx, 1, 2));
+		sched_yield();
+	}
+	return __real_sl_snapshot_compile(policy, revision, previous, changes, host, out, err);
 }
 
 /* Until the folder has nothing more to do with `n` folds. */
@@ -214,6 +237,26 @@ test_stopping_in_a_fold(void **state)
 	/* Tearing down returns although the gate stays shut. */
 }
 
+/* One build at a time: the fold is given up, and begun again afterwards. */
+static void
+test_giving_way_to_a_long_build(void **state)
+{
+	struct fixture *f = *state;
+
+	atomic_store(&plot.is_gated, true);
+	atomic_store(&plot.n_wanted, 2);
+	assert_int_equal(fixture_put(f, SL_OBJECT_FILTER, FILTER("a")), 0);
+	wait_begun(1);
+	atomic_store(&plot.is_long, true);
+	assert_int_equal(fixture_put(f, SL_OBJECT_FILTER, FILTER("b")), 0);
+	assert_int_equal(atomic_load(&plot.n_stopped), 1);
+	wait_begun(2);
+	atomic_store(&plot.is_gated, false);
+	wait_offered(f, 1);
+	assert_int_equal(fake_plane_n_published(f->fake), 4);
+	assert_whole(f);
+}
+
 static void
 test_no_memory_for_a_fold(void **state)
 {
@@ -292,6 +335,7 @@ main(void)
 		BOOTED(test_a_fold_is_no_revision),
 		BOOTED(test_changes_during_a_fold),
 		BOOTED(test_stopping_in_a_fold),
+		BOOTED(test_giving_way_to_a_long_build),
 		BOOTED(test_no_memory_for_a_fold),
 		BOOTED(test_random_history),
 	};
