@@ -48,10 +48,23 @@ fork_layer(struct editor *e)
 	memcpy(e->sublayers, layer->sublayers, size);
 	for (uint32_t s = 0; s < layer->n_sublayers; s++)
 		sl_object_get(&layer->sublayers[s].object->object);
-	*e->next = *layer;
-	e->next->sublayers = e->sublayers;
-	e->next->overlay = e->overlay;
-	e->next->n_refs = 1;
+	/* All but the count of users, which other threads change. */
+	*e->next = (struct sl_layer_program){
+		.layer = layer->layer,
+		.hot = layer->hot,
+		.filters = layer->filters,
+		.sublayers = e->sublayers,
+		.n_filters = layer->n_filters,
+		.n_sublayers = layer->n_sublayers,
+		.matches_max = layer->matches_max,
+		.has_callouts = layer->has_callouts,
+		.program = layer->program,
+		.overlay = e->overlay,
+		.store = layer->store,
+		.n_refs = 1,
+		.memory_bytes = layer->memory_bytes,
+		.build_ns = layer->build_ns,
+	};
 	sl_store_get(e->next->store);
 	return 0;
 }
