@@ -28,10 +28,11 @@ struct maker {
 	struct sl_dims dims;
 	struct sl_tables_plan groups;
 	struct sl_cells cells;
-	struct sl_tables tables; /* all but its memory */
-	uint8_t slot_of_word[SL_KEY_WORDS_MAX];
-	uint8_t *sublayer_of; /* by place, FEW */
-	uint64_t *tested;     /* by place, a bit each */
+	struct sl_tables tables;                       /* all but its memory */
+	struct sl_key_word words[SL_TABLES_WORDS_MAX]; /* by slot */
+	uint8_t slots[SL_TABLES_NODES_MAX];            /* of dimensions and shared nodes */
+	uint8_t *sublayer_of;                          /* by place, FEW */
+	uint64_t *tested;                              /* by place, a bit each */
 	/* FEW: the answers.  LISTS: sets of places; the first is empty. */
 	struct sl_sets answers;
 	struct sl_tables_list *lists;
@@ -112,8 +113,8 @@ add_word(struct maker *m, struct sl_key_word word, uint8_t *slot)
 	struct sl_tables *tables = &m->tables;
 
 	for (uint8_t i = 0; i < tables->n_words; i++) {
-		if (tables->words[i].offset == word.offset &&
-			tables->words[i].is_swapped == word.is_swapped) {
+		if (m->words[i].offset == word.offset &&
+			m->words[i].is_swapped == word.is_swapped) {
 			*slot = i;
 			return 0;
 		}
@@ -121,9 +122,53 @@ add_word(struct maker *m, struct sl_key_word word, uint8_t *slot)
 	if (tables->n_words == SL_TABLES_WORDS_MAX)
 		return -E2BIG;
 	*slot = tables->n_words;
-	tables->words[tables->n_words++] = word;
+	m->words[tables->n_words++] = word;
 	tables->meta_lines |= 1u << word.offset / SL_CACHE_LINE;
 	return 0;
+}
+
+/* Puts a word into a window that has its place free. */
+static bool
+join_window(struct sl_tables_window *window, const struct sl_key_word *word, uint8_t slot)
+{
+	const uint32_t at = ((uint32_t)word->offset - window->offset) / sizeof(uint32_t);
+
+	if (word->offset < window->offset || at >= SL_TABLES_WINDOW ||
+		window->slots[at] != SL_TABLES_SLOT_NONE)
+		return false;
+	window->slots[at] = slot;
+	window->swapped |= (uint8_t)(word->is_swapped << at);
+	return true;
+}
+
+static void
+add_to_window(struct sl_tables *tables, const struct sl_key_word *word, uint8_t slot)
+{
+	const size_t last = sizeof(struct sl_meta) - SL_TABLES_WINDOW * sizeof(uint32_t);
+	struct sl_tables_window *window;
+
+	for (uint32_t i = 0; i < tables->n_windows; i++) {
+		if (join_window(&tables->windows[i], word, slot))
+			return;
+	}
+	window = &tables->windows[tables->n_windows++];
+	window->offset = (uint16_t)SL_MIN((size_t)word->offset, last);
+	memset(window->slots, SL_TABLES_SLOT_NONE, sizeof(window->slots));
+	(void)join_window(window, word, slot);
+}
+
+/* By ascending offset, each window begins at the first word that no other holds. */
+static void
+make_windows(struct maker *m)
+{
+	uint32_t offset = 0;
+
+	for (; offset < sizeof(struct sl_meta); offset += sizeof(uint32_t)) {
+		for (uint8_t i = 0; i < m->tables.n_words; i++) {
+			if (m->words[i].offset == offset)
+				add_to_window(&m->tables, &m->words[i], i);
+		}
+	}
 }
 
 /* The half of the presence mask that tells of a slot is a word like any other. */
@@ -173,6 +218,7 @@ add_elements(struct maker *m)
 
 	for (uint32_t d = 0; d < m->dims.n && rc == 0; d++)
 		rc = add_element(m, d);
+	make_windows(m);
 	m->tables.n_elements = (uint8_t)m->dims.n;
 	for (uint32_t d = 0; d < m->dims.n; d++)
 		m->tables.elements[d].out = (uint8_t)(m->tables.n_words + d);
@@ -181,42 +227,37 @@ add_elements(struct maker *m)
 
 /* --- Pairs. --- */
 
-/* A node of a group as packets have it: `n` classes, of which class c is set set_of[c]. */
+/* A node as packets have it: `n` classes, of which class c is set set_of[c]. */
 struct node {
-	struct sl_sets sets;
-	uint32_t *set_of; /* NULL: class c is set c */
+	const struct sl_sets *sets;
+	struct sl_sets own; /* `sets`, unless they are the plan's */
+	uint32_t *set_of;   /* NULL: class c is set c */
 	uint32_t n;
 	uint8_t slot;
 };
 
-/* A group at work. */
+/* A group at work, or what all of them share. */
 struct work {
 	struct maker *m;
-	const struct sl_tables_group *group;
+	const struct sl_tables_group *group; /* NULL: all */
 	struct node nodes[SL_TABLES_NODES_MAX];
 	uint64_t *both; /* a set of members */
 	uint64_t *answer;
 };
 
 static int
-load_leaf(struct work *w, uint32_t d)
+load_leaf(struct work *w, uint32_t i)
 {
-	const struct sl_dim *dim = &w->m->dims.list[d];
-	struct node *node = &w->nodes[d];
-	uint32_t *numbers = calloc(dim->n + (size_t)1, sizeof(*numbers));
-	int rc = numbers == NULL ? -ENOMEM : 0;
+	struct node *node = &w->nodes[i];
+	const struct sl_sets *sets = sl_tables_node_sets(&w->m->groups, i);
 
-	node->n = dim->n_classes;
-	node->slot = w->m->tables.elements[d].out;
+	node->n = sets->n;
+	node->slot = w->m->slots[i];
+	node->sets = &node->own;
 	node->set_of = calloc(node->n, sizeof(*node->set_of));
 	if (node->set_of == NULL)
-		rc = -ENOMEM;
-	if (rc == 0)
-		rc = sl_tables_group_sets(w->group, &w->m->dims, d, &node->sets, numbers);
-	for (uint32_t c = 0; c < node->n && rc == 0; c++)
-		node->set_of[c] = numbers[dim->shown_by[c]];
-	free(numbers);
-	return rc;
+		return -ENOMEM;
+	return sl_tables_group_sets(&w->m->groups, w->group, i, &node->own, node->set_of);
 }
 
 static uint32_t
@@ -234,13 +275,16 @@ write_table(struct work *w, const struct node *a, const struct node *b, const ui
 	const uint32_t n_rows = a == b ? 1 : a->n;
 	int rc = sl_cells_add(cells, (size_t)n_rows * b->n, &pair->base);
 
+	/* Both factors of a row's first cell must be below 32768, see sl_vec_multiply. */
+	if (rc == 0 && (a->n > SL_TABLES_CLASSES_MAX || b->n > SL_TABLES_CLASSES_MAX))
+		rc = -E2BIG;
 	if (rc != 0)
 		return rc;
 	pair->a = a->slot;
 	pair->b = b->slot;
 	pair->stride = a == b ? 0 : b->n;
 	for (uint32_t i = 0; i < n_rows; i++) {
-		const uint32_t *row = numbers + (a == b ? 0 : (size_t)set_of(a, i) * b->sets.n);
+		const uint32_t *row = numbers + (a == b ? 0 : (size_t)set_of(a, i) * b->sets->n);
 		uint16_t *to = cells->list + pair->base + (size_t)i * b->n;
 
 		for (uint32_t j = 0; j < b->n; j++)
@@ -352,38 +396,45 @@ find_answers(struct work *w, const struct sl_sets *a, const struct sl_sets *b, u
 
 /* --- Groups. --- */
 
-static int
-add_pair(struct work *w, uint32_t i)
+/* Makes the next pair, whose slot comes behind those that there are. */
+static struct sl_tables_pair *
+next_pair(struct sl_tables *tables)
 {
-	const struct sl_tables_merge *merge = &w->group->merges[i];
-	const uint32_t made = w->m->dims.n + i;
-	const bool is_last = i + 1 == w->group->n_merges;
-	struct sl_tables *tables = &w->m->tables;
-	struct node *a = &w->nodes[merge->a];
-	struct node *b = &w->nodes[merge->b];
-	struct sl_tables_pair *pair;
-	uint32_t *numbers;
-	int rc = 0;
+	const uint32_t slot = (uint32_t)tables->n_words + tables->n_elements + tables->n_pairs;
+	struct sl_tables_pair *pair = &tables->pairs[tables->n_pairs];
 
-	if (tables->n_pairs == SL_TABLES_PAIRS_MAX ||
-		(uint32_t)tables->n_words + tables->n_elements + tables->n_pairs >=
-			SL_TABLES_SLOTS_MAX)
+	if (tables->n_pairs == SL_TABLES_PAIRS_MAX || slot >= SL_TABLES_SLOTS_MAX)
+		return NULL;
+	tables->n_pairs++;
+	pair->out = (uint8_t)slot;
+	return pair;
+}
+
+/* Merges two nodes into node `made`, or, if that is NULL, into the answer of the group. */
+static int
+add_pair(struct work *w, const struct sl_tables_merge *merge, struct node *made)
+{
+	const struct node *a = &w->nodes[merge->a];
+	const struct node *b = &w->nodes[merge->b];
+	struct sl_tables_pair *pair = next_pair(&w->m->tables);
+	uint32_t *numbers;
+	int rc;
+
+	if (pair == NULL)
 		return -E2BIG;
-	numbers = calloc((a == b ? (size_t)1 : a->sets.n) * b->sets.n, sizeof(*numbers));
+	numbers = calloc((a == b ? (size_t)1 : a->sets->n) * b->sets->n, sizeof(*numbers));
 	if (numbers == NULL)
 		return -ENOMEM;
-	pair = &tables->pairs[tables->n_pairs];
-	pair->out = (uint8_t)(tables->n_words + tables->n_elements + tables->n_pairs++);
-	pair->is_last = is_last;
-	if (is_last) {
-		rc = find_answers(w, &a->sets, &b->sets, numbers);
+	pair->is_last = made == NULL;
+	if (made == NULL) {
+		rc = find_answers(w, a->sets, b->sets, numbers);
 	} else {
-		rc = sl_sets_init(&w->nodes[made].sets, a->sets.words);
+		rc = sl_sets_init(&made->own, a->sets->words);
 		if (rc == 0)
-			rc = sl_sets_cross(
-				&w->nodes[made].sets, &a->sets, &b->sets, numbers, &w->m->work);
-		w->nodes[made].n = w->nodes[made].sets.n;
-		w->nodes[made].slot = pair->out;
+			rc = sl_sets_cross(&made->own, a->sets, 1, b->sets, numbers, &w->m->work);
+		made->sets = &made->own;
+		made->n = made->own.n;
+		made->slot = pair->out;
 	}
 	if (rc == 0)
 		rc = write_table(w, a, b, numbers, pair);
@@ -391,38 +442,83 @@ add_pair(struct work *w, uint32_t i)
 	return rc;
 }
 
-static int
-add_group(struct maker *m, const struct sl_tables_group *group)
+static struct work *
+work_new(struct maker *m, const struct sl_tables_group *group)
 {
 	struct work *w = calloc(1, sizeof(*w));
-	int rc = 0;
 
 	if (w == NULL)
-		return -ENOMEM;
+		return NULL;
 	w->m = m;
 	w->group = group;
-	w->both = calloc(group->n / 64 + (size_t)1, sizeof(*w->both));
-	w->answer = calloc(m->answers.words, sizeof(*w->answer));
-	if (w->both == NULL || w->answer == NULL)
-		rc = -ENOMEM;
-	for (uint32_t d = 0; d < m->dims.n && rc == 0; d++)
-		rc = load_leaf(w, d);
-	for (uint32_t i = 0; i < group->n_merges && rc == 0; i++)
-		rc = add_pair(w, i);
+	return w;
+}
+
+static void
+work_free(struct work *w)
+{
+	if (w == NULL)
+		return;
 	for (uint32_t i = 0; i < SL_TABLES_NODES_MAX; i++) {
-		sl_sets_fini(&w->nodes[i].sets);
+		sl_sets_fini(&w->nodes[i].own);
 		free(w->nodes[i].set_of);
 	}
 	free(w->both);
 	free(w->answer);
 	free(w);
+}
+
+/* Pairs that all groups share: their sets are of all boxes, and every class is a set. */
+static int
+add_shared(struct maker *m)
+{
+	const struct sl_tables_plan *plan = &m->groups;
+	struct work *w = work_new(m, NULL);
+	int rc = w == NULL ? -ENOMEM : 0;
+
+	for (uint32_t d = 0; d < m->dims.n && rc == 0; d++) {
+		m->slots[d] = m->tables.elements[d].out;
+		w->nodes[d] = (struct node){.sets = &m->dims.list[d].sets,
+			.n = m->dims.list[d].sets.n,
+			.slot = m->slots[d]};
+	}
+	for (uint32_t i = 0; i < plan->n_shared && rc == 0; i++) {
+		struct node *made = &w->nodes[m->dims.n + i];
+
+		rc = add_pair(w, &plan->shared[i], made);
+		m->slots[m->dims.n + i] = made->slot;
+	}
+	work_free(w);
+	return rc;
+}
+
+static int
+add_group(struct maker *m, const struct sl_tables_group *group)
+{
+	const struct sl_tables_plan *plan = &m->groups;
+	struct work *w = work_new(m, group);
+	int rc = 0;
+
+	if (w == NULL)
+		return -ENOMEM;
+	w->both = calloc(group->n / 64 + (size_t)1, sizeof(*w->both));
+	w->answer = calloc(m->answers.words, sizeof(*w->answer));
+	if (w->both == NULL || w->answer == NULL)
+		rc = -ENOMEM;
+	for (uint32_t i = 0; i < plan->n_leaves && rc == 0; i++)
+		rc = load_leaf(w, plan->leaves[i]);
+	for (uint32_t i = 0; i < group->n_merges && rc == 0; i++)
+		rc = add_pair(w, &group->merges[i],
+			i + 1 == group->n_merges ? NULL
+						 : &w->nodes[m->dims.n + plan->n_shared + i]);
+	work_free(w);
 	return rc;
 }
 
 static int
 add_groups(struct maker *m)
 {
-	int rc = 0;
+	int rc = add_shared(m);
 
 	for (uint32_t i = 0; i < m->groups.n_groups && rc == 0; i++)
 		rc = add_group(m, &m->groups.groups[i]);
@@ -504,7 +600,7 @@ count_facts(struct sl_tables *tables, const struct maker *m)
 {
 	tables->n_cells = m->cells.n;
 	tables->n_answers = m->answers.n;
-	tables->gathers = tables->n_words + (uint32_t)tables->n_pairs +
+	tables->gathers = tables->n_windows + (uint32_t)tables->n_pairs +
 		(uint32_t)tables->n_quads * tables->n_groups;
 	for (uint32_t i = 0; i < tables->n_elements; i++)
 		tables->gathers += tables->elements[i].n_levels;

@@ -31,6 +31,7 @@ struct sl_boxes;
 
 #define SL_TABLES_PLACE_NONE   0xffffu
 #define SL_TABLES_PLACES_MAX   0xffffu /* so many places can be told apart from NONE */
+#define SL_TABLES_CLASSES_MAX  0x7fffu /* of a node: cells of tries need the top bit */
 #define SL_TABLES_CUTS         15u
 #define SL_TABLES_LEVELS       4u
 #define SL_TABLES_GROUPS_MAX   6u
@@ -38,7 +39,9 @@ struct sl_boxes;
 #define SL_TABLES_ELEMENTS_MAX 40u
 #define SL_TABLES_PAIRS_MAX    72u
 #define SL_TABLES_SLOTS_MAX    96u
-#define SL_TABLES_QUADS_MAX    4u    /* FEW: four sublayers each */
+#define SL_TABLES_SLOT_NONE    SL_TABLES_SLOTS_MAX /* one that is written to and never read */
+#define SL_TABLES_WINDOW       4u                  /* words */
+#define SL_TABLES_QUADS_MAX    4u                  /* FEW: four sublayers each */
 #define SL_TABLES_ALWAYS       0xffu /* present_word of an element that needs no presence */
 
 enum sl_tables_answer {
@@ -64,6 +67,16 @@ struct sl_tables_level {
 };
 
 #define SL_TABLES_NODE 0x8000u
+
+/*
+ * Words of the metadata that are read together, each to its slot.  Bit w of `swapped`: the bytes of
+ * word w are in network order.
+ */
+struct sl_tables_window {
+	uint16_t offset;
+	uint8_t swapped;
+	uint8_t slots[SL_TABLES_WINDOW];
+};
 
 /* From an element, (word >> shift) & mask, to its class in a slot. */
 struct sl_tables_element {
@@ -110,12 +123,13 @@ struct sl_tables {
 	const uint64_t *tested;             /* LISTS: bit p % 64 of tested[p / 64] */
 	uint32_t meta_lines;                /* as in struct sl_program */
 	uint8_t answer;                     /* enum sl_tables_answer */
-	uint8_t n_words;
+	uint8_t n_words;                    /* the slots before those of elements */
+	uint8_t n_windows;
 	uint8_t n_elements;
 	uint8_t n_pairs;
 	uint8_t n_groups;
-	uint8_t n_quads;                               /* FEW */
-	struct sl_key_word words[SL_TABLES_WORDS_MAX]; /* word i goes to slot i */
+	uint8_t n_quads; /* FEW */
+	struct sl_tables_window windows[SL_TABLES_WORDS_MAX];
 	struct sl_tables_element elements[SL_TABLES_ELEMENTS_MAX];
 	struct sl_tables_pair pairs[SL_TABLES_PAIRS_MAX];
 

@@ -247,11 +247,13 @@ sl_tables_look_up(const struct sl_dim *dim, unsigned int bits, struct sl_cells *
 
 	if (steps == NULL)
 		return -ENOMEM;
+	if (dim->sets.n > SL_TABLES_CLASSES_MAX)
+		rc = -E2BIG;
 	element->absent = dim->class_of[dim->n];
 	trie.n_steps = list_steps(dim, steps);
-	if (trie.n_steps <= SL_TABLES_CUTS + 1)
+	if (rc == 0 && trie.n_steps <= SL_TABLES_CUTS + 1)
 		make_count(element, steps, trie.n_steps);
-	else
+	else if (rc == 0)
 		rc = make_trie(&trie, bits);
 	free(steps);
 	return rc;

@@ -126,20 +126,19 @@ flip(uint64_t *bits, uint32_t member)
 	bits[member / 64] ^= (uint64_t)1 << member % 64;
 }
 
-/* Turns a member of a set in or out. False when the box is none or holds no value. */
+/* Turns a box in or out. False when it holds no value. */
 static bool
-turn(const struct sl_dim *dim, const uint32_t *index_of, uint32_t box, uint64_t *bits)
+turn(const struct sl_dim *dim, uint32_t box, uint64_t *bits)
 {
-	if (index_of[box] == UINT32_MAX || !dim->spans[box].has_present)
+	if (!dim->spans[box].has_present)
 		return false;
-	flip(bits, index_of[box]);
+	flip(bits, box);
 	return true;
 }
 
 /* From the first interval to the last: boxes come where they begin and go behind their end. */
 static int
-sweep(const struct sl_dim *dim, uint32_t n_boxes, const uint32_t *index_of, uint64_t *bits,
-	struct sl_sets *out, uint32_t *numbers)
+sweep(struct sl_dim *dim, uint32_t n_boxes, uint64_t *bits)
 {
 	uint32_t begun = 0;
 	uint32_t ended = 0;
@@ -148,62 +147,40 @@ sweep(const struct sl_dim *dim, uint32_t n_boxes, const uint32_t *index_of, uint
 		bool has_changed = i == 0;
 
 		for (; ended < n_boxes && dim->spans[dim->by_last[ended]].last < i; ended++)
-			has_changed |= turn(dim, index_of, dim->by_last[ended], bits);
+			has_changed |= turn(dim, dim->by_last[ended], bits);
 		for (; begun < n_boxes && dim->spans[dim->by_first[begun]].first <= i; begun++)
-			has_changed |= turn(dim, index_of, dim->by_first[begun], bits);
+			has_changed |= turn(dim, dim->by_first[begun], bits);
 		if (!has_changed)
-			numbers[i] = numbers[i - 1];
-		else if (sl_sets_add(out, bits, &numbers[i]) != 0)
+			dim->class_of[i] = dim->class_of[i - 1];
+		else if (sl_sets_add(&dim->sets, bits, &dim->class_of[i]) != 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-int
-sl_dim_sets(const struct sl_dim *dim, uint32_t n_boxes, const uint32_t *index_of,
-	struct sl_sets *out, uint32_t *numbers)
-{
-	uint64_t *bits = calloc(out->words, sizeof(*bits));
-	int rc = bits == NULL ? -ENOMEM : sweep(dim, n_boxes, index_of, bits, out, numbers);
-
-	if (rc == 0) {
-		memset(bits, 0, out->words * sizeof(*bits));
-		for (uint32_t i = 0; i < n_boxes; i++) {
-			if (dim->spans[i].has_absent && index_of[i] != UINT32_MAX)
-				flip(bits, index_of[i]);
-		}
-		/* Where absence is not told, nothing has that class. */
-		numbers[dim->n] = numbers[0];
-		if (dim->is_first)
-			rc = sl_sets_add(out, bits, &numbers[dim->n]);
-	}
-	free(bits);
-	return rc;
-}
-
 static int
 find_classes(struct sl_dim *dim, uint32_t n_boxes)
 {
-	uint32_t *index_of = calloc(n_boxes + (size_t)1, sizeof(*index_of));
-	struct sl_sets sets;
-	int rc = sl_sets_init(&sets, n_boxes / 64 + 1);
+	uint64_t *bits;
+	int rc;
 
 	dim->class_of = calloc(dim->n + (size_t)1, sizeof(*dim->class_of));
-	dim->shown_by = calloc(dim->n + (size_t)1, sizeof(*dim->shown_by));
-	if (index_of == NULL || dim->class_of == NULL || dim->shown_by == NULL)
-		rc = -ENOMEM;
+	if (sl_sets_init(&dim->sets, n_boxes / 64 + 1) != 0 || dim->class_of == NULL)
+		return -ENOMEM;
+	bits = calloc(dim->sets.words, sizeof(*bits));
+	rc = bits == NULL ? -ENOMEM : sweep(dim, n_boxes, bits);
 	if (rc == 0) {
-		for (uint32_t i = 0; i < n_boxes; i++)
-			index_of[i] = i;
-		rc = sl_dim_sets(dim, n_boxes, index_of, &sets, dim->class_of);
+		memset(bits, 0, dim->sets.words * sizeof(*bits));
+		for (uint32_t i = 0; i < n_boxes; i++) {
+			if (dim->spans[i].has_absent)
+				flip(bits, i);
+		}
+		/* Where absence is not told, nothing has that class. */
+		dim->class_of[dim->n] = dim->class_of[0];
+		if (dim->is_first)
+			rc = sl_sets_add(&dim->sets, bits, &dim->class_of[dim->n]);
 	}
-	if (rc == 0) {
-		dim->n_classes = sets.n;
-		for (uint32_t i = 0; i <= dim->n; i++)
-			dim->shown_by[dim->class_of[i]] = i;
-	}
-	sl_sets_fini(&sets);
-	free(index_of);
+	free(bits);
 	return rc;
 }
 
@@ -214,7 +191,7 @@ dim_fini(struct sl_dim *dim)
 {
 	free(dim->lows);
 	free(dim->class_of);
-	free(dim->shown_by);
+	sl_sets_fini(&dim->sets);
 	free(dim->spans);
 	free(dim->by_first);
 	free(dim->by_last);
@@ -245,8 +222,9 @@ add_dim(struct sl_dims *dims, const struct sl_boxes *boxes, struct sl_dim kind, 
 	int rc;
 
 	*dim = kind;
+	dim->is_narrow = max <= UINT16_MAX;
 	rc = dim_init(dim, boxes, max);
-	if (rc == 0 && dim->n_classes > 1)
+	if (rc == 0 && dim->sets.n > 1)
 		dims->n++;
 	else
 		dim_fini(dim);

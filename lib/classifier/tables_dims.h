@@ -28,14 +28,14 @@ struct sl_dim_span {
 
 struct sl_dim {
 	uint8_t part;
-	uint8_t element;    /* unless is_text */
-	bool is_text;       /* a field without elements: one interval, and absence */
-	bool is_first;      /* tells absence: the first element of its part, or a text */
-	uint32_t *lows;     /* by interval: its first value */
-	uint32_t n;         /* intervals, without the one of an absent field, which is number n */
-	uint32_t *class_of; /* by interval, n + 1 of them */
-	uint32_t *shown_by; /* by class: one of its intervals */
-	uint32_t n_classes;
+	uint8_t element;     /* unless is_text */
+	bool is_text;        /* a field without elements: one interval, and absence */
+	bool is_first;       /* tells absence: the first element of its part, or a text */
+	bool is_narrow;      /* 16 bits at most */
+	uint32_t *lows;      /* by interval: its first value */
+	uint32_t n;          /* intervals, without the one of an absent field, which is number n */
+	uint32_t *class_of;  /* by interval, n + 1 of them */
+	struct sl_sets sets; /* by class: the boxes that hold it */
 	struct sl_dim_span *spans; /* by box */
 	/* Boxes in the order of their first interval, and of their last. */
 	uint32_t *by_first;
@@ -56,13 +56,5 @@ bool sl_dim_is_open(const struct sl_dim *dim, uint32_t box);
 int sl_dims_init(struct sl_dims *dims, const struct sl_boxes *boxes,
 	const struct sl_key_plan *plan) SL_MUST_CHECK;
 void sl_dims_fini(struct sl_dims *dims);
-
-/*
- * The sets of members that intervals of a dimension hold: member m is the box b of which index_of[b] is m,
- * and a box with UINT32_MAX is none.  Stores the number of each interval's set at numbers[0 .. n].
- * 0 or -ENOMEM.
- */
-int sl_dim_sets(const struct sl_dim *dim, uint32_t n_boxes, const uint32_t *index_of,
-	struct sl_sets *out, uint32_t *numbers) SL_MUST_CHECK;
 
 #endif

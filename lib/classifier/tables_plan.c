@@ -6,30 +6,73 @@
 #include <string.h>
 
 /* Tables of so many cells are not worth another group, which costs every packet some look-ups. */
-#define CELLS_GOOD 131072u
-/* Pairs of more cells are not tried out before they must be. */
-#define TRY_MAX 16384u
+#define CELLS_GOOD 196608u
+/* Cells from which the classes of a pair are estimated, with many nodes left and with three. */
+#define SAMPLE_EARLY 1024u
+#define SAMPLE_LATE  8192u
+/* Pairs of more cells are not looked at before they must be. */
+#define TRY_MAX 65536u
 /* ... and more cells than these never. */
 #define PAIR_MAX 400000u
 
+/* Elements of one field are merged for all groups if they have no more cells than that, */
+#define SHARE_FIELD_MAX 65536u
+/* and other pairs as well if they are as small as this. */
+#define SHARE_MAX 1024u
+
 /* --- Sets of a group. --- */
 
-int
-sl_tables_group_sets(const struct sl_tables_group *group, const struct sl_dims *dims, uint32_t dim,
-	struct sl_sets *out, uint32_t *numbers)
+const struct sl_sets *
+sl_tables_node_sets(const struct sl_tables_plan *plan, uint32_t node)
 {
-	uint32_t *index_of = malloc((dims->n_boxes + (size_t)1) * sizeof(*index_of));
-	int rc = sl_sets_init(out, group->n / 64 + 1);
+	const uint32_t n_dims = plan->dims->n;
 
-	if (index_of == NULL)
+	return node < n_dims ? &plan->dims->list[node].sets : &plan->shared_sets[node - n_dims];
+}
+
+/* Of a set of boxes, the members of a group. */
+static void
+restrict_set(const uint64_t *boxes, uint32_t words, const uint32_t *index_of, uint64_t *members)
+{
+	for (uint32_t i = 0; i < words; i++) {
+		for (uint64_t left = boxes[i]; left != 0; left &= left - 1) {
+			const uint32_t member = index_of[64 * i + (uint32_t)__builtin_ctzll(left)];
+
+			/* Boxes of other groups have the number of a member that nobody is. */
+			members[member / 64] |= (uint64_t)1 << member % 64;
+		}
+	}
+}
+
+int
+sl_tables_group_sets(const struct sl_tables_plan *plan, const struct sl_tables_group *group,
+	uint32_t node, struct sl_sets *out, uint32_t *set_of)
+{
+	const struct sl_sets *sets = sl_tables_node_sets(plan, node);
+	uint32_t *index_of = calloc(plan->dims->n_boxes + (size_t)1, sizeof(*index_of));
+	int rc = sl_sets_init(out, group->n / 64 + 1);
+	uint64_t *members = calloc(out->words, sizeof(*members));
+
+	if (index_of == NULL || members == NULL)
 		rc = -ENOMEM;
 	if (rc == 0) {
-		memset(index_of, 0xff, dims->n_boxes * sizeof(*index_of));
+		for (uint32_t i = 0; i < plan->dims->n_boxes; i++)
+			index_of[i] = group->n;
 		for (uint32_t i = 0; i < group->n; i++)
 			index_of[group->members[i]] = i;
-		rc = sl_dim_sets(&dims->list[dim], dims->n_boxes, index_of, out, numbers);
+	}
+	for (uint32_t i = 0; i < sets->n && rc == 0; i++) {
+		uint32_t number;
+
+		memset(members, 0, out->words * sizeof(*members));
+		restrict_set(sl_sets_at(sets, i), sets->words, index_of, members);
+		members[group->n / 64] &= ~((uint64_t)1 << group->n % 64);
+		rc = sl_sets_add(out, members, &number);
+		if (set_of != NULL)
+			set_of[i] = number;
 	}
 	free(index_of);
+	free(members);
 	return rc;
 }
 
@@ -37,7 +80,7 @@ sl_tables_group_sets(const struct sl_tables_group *group, const struct sl_dims *
 
 /* A group's nodes while the order is sought. */
 struct search {
-	const struct sl_dims *dims;
+	const struct sl_tables_plan *plan;
 	struct sl_tables_group *group;
 	struct sl_tables_work *work;
 	struct sl_sets sets[SL_TABLES_NODES_MAX];
@@ -53,19 +96,17 @@ struct search {
 static int
 load_nodes(struct search *s)
 {
-	s->n_nodes = s->dims->n;
-	for (uint32_t d = 0; d < s->dims->n; d++) {
-		uint32_t *numbers = calloc(s->dims->list[d].n + (size_t)1, sizeof(*numbers));
-		int rc = numbers == NULL ? -ENOMEM : 0;
+	s->n_nodes = s->plan->dims->n + s->plan->n_shared;
+	for (uint32_t i = 0; i < s->plan->n_leaves; i++) {
+		const uint8_t node = s->plan->leaves[i];
+		const struct sl_sets *from = sl_tables_node_sets(s->plan, node);
+		const int rc = sl_tables_group_sets(s->plan, s->group, node, &s->sets[node], NULL);
 
-		if (rc == 0)
-			rc = sl_tables_group_sets(s->group, s->dims, d, &s->sets[d], numbers);
-		free(numbers);
 		if (rc != 0)
 			return rc;
-		s->work->left -= (int64_t)s->dims->list[d].n * (s->sets[d].words + 1);
-		if (s->sets[d].n > 1)
-			s->open[s->n_open++] = (uint8_t)d;
+		s->work->left -= (int64_t)from->n * from->words;
+		if (s->sets[node].n > 1)
+			s->open[s->n_open++] = node;
 	}
 	return s->work->left < 0 ? -E2BIG : 0;
 }
@@ -76,27 +117,51 @@ cells_of(const struct search *s, uint32_t a, uint32_t b)
 	return (uint64_t)s->sets[a].n * s->sets[b].n;
 }
 
-/* Counts the classes of two nodes together; COST_NONE where there are too many cells to count. */
+/* Counts the classes that every `stride`-th set of `a` makes with all of `b`. */
 static int
-count_joint(struct search *s, uint32_t a, uint32_t b, uint64_t cells_max, uint64_t *n)
+count_sample(struct search *s, const struct sl_sets *a, const struct sl_sets *b, uint32_t stride,
+	uint32_t *n)
 {
 	struct sl_sets both;
+	int rc = sl_sets_init(&both, a->words);
+
+	if (rc == 0)
+		rc = sl_sets_cross(&both, a, stride, b, NULL, s->work);
+	*n = both.n;
+	sl_sets_fini(&both);
+	return rc;
+}
+
+/*
+ * How many classes two nodes have together: exactly if the cells are few, else as two samples let
+ * expect, of which one is twice the other. If the larger one has 2^x times as many classes, all has
+ * that for each doubling.
+ */
+static int
+estimate_joint(struct search *s, uint32_t a, uint32_t b, uint32_t sample, uint64_t *n)
+{
+	const struct sl_sets *rows = &s->sets[s->sets[a].n > s->sets[b].n ? a : b];
+	const struct sl_sets *columns = &s->sets[s->sets[a].n > s->sets[b].n ? b : a];
+	const uint64_t cells = cells_of(s, a, b);
+	uint32_t stride = 1;
+	uint32_t more;
+	uint32_t less;
 	int rc;
 
 	*n = s->joint[a][b];
 	if (*n > 0)
 		return 0;
-	*n = SL_TABLES_COST_NONE;
-	if (cells_of(s, a, b) > cells_max)
-		return 0;
-	rc = sl_sets_init(&both, s->sets[a].words);
-	if (rc == 0)
-		rc = sl_sets_cross(&both, &s->sets[a], &s->sets[b], NULL, s->work);
-	if (rc == 0)
-		*n = s->joint[a][b] = s->joint[b][a] = both.n;
-	sl_sets_fini(&both);
-	/* Too many sets are only this pair's fault. */
-	return rc == -E2BIG && s->work->left >= 0 ? 0 : rc;
+	while (cells / stride > sample && rows->n / stride > 8)
+		stride *= 2;
+	rc = count_sample(s, rows, columns, stride, &more);
+	if (rc == 0 && stride > 1)
+		rc = count_sample(s, rows, columns, 2 * stride, &less);
+	*n = more;
+	for (uint32_t left = stride; left > 1 && rc == 0; left /= 2)
+		*n = *n * more / less;
+	*n = SL_MIN(*n, cells);
+	s->joint[a][b] = s->joint[b][a] = (uint32_t)SL_MIN(*n, UINT32_MAX);
+	return rc;
 }
 
 /* Merges the open nodes at two positions, a before b. */
@@ -112,11 +177,16 @@ merge(struct search *s, uint32_t a, uint32_t b)
 	s->cost += cells_of(s, node_a, node_b);
 	s->open[a] = (uint8_t)made;
 	s->open[b] = s->open[--s->n_open];
+	if (s->n_open == 2) {
+		/* What is left is one product, for which the count will do. */
+		s->sets[made].n = s->joint[node_a][node_b];
+		return 0;
+	}
 	if (s->n_open == 1)
 		return 0; /* the cells are the answer */
 	if (sl_sets_init(&s->sets[made], s->sets[node_a].words) != 0)
 		return -ENOMEM;
-	return sl_sets_cross(&s->sets[made], &s->sets[node_a], &s->sets[node_b], NULL, s->work);
+	return sl_sets_cross(&s->sets[made], &s->sets[node_a], 1, &s->sets[node_b], NULL, s->work);
 }
 
 /* Two positions in the list of open nodes. */
@@ -136,12 +206,20 @@ rate_early(struct search *s, struct choice *choice)
 	const uint32_t a = s->open[choice->a];
 	const uint32_t b = s->open[choice->b];
 	uint64_t n;
-	const int rc = count_joint(s, a, b, TRY_MAX, &n);
+	int rc = 0;
 
-	if (n == SL_TABLES_COST_NONE)
+	if (cells_of(s, a, b) <= TRY_MAX)
+		rc = estimate_joint(s, a, b, SAMPLE_EARLY, &n);
+	else
 		n = cells_of(s, a, b);
 	choice->score = n * SL_MIN(s->sets[a].n, s->sets[b].n);
 	return rc;
+}
+
+static bool
+is_leaf(const struct search *s, uint32_t node)
+{
+	return node < s->plan->dims->n + s->plan->n_shared;
 }
 
 /* With three nodes left: all cells that are yet to come. */
@@ -152,11 +230,18 @@ rate_late(struct search *s, struct choice *choice)
 	const uint32_t b = s->open[choice->b];
 	const uint32_t c = s->open[3 - choice->a - choice->b];
 	const uint64_t cells = cells_of(s, a, b);
-	uint64_t n;
 	const uint64_t left = s->limit > s->cost ? s->limit - s->cost : 0;
-	const int rc = count_joint(s, a, b, SL_MIN((uint64_t)PAIR_MAX, left), &n);
+	uint64_t n;
+	int rc;
 
-	choice->score = n == SL_TABLES_COST_NONE ? n : cells + n * s->sets[c].n;
+	choice->score = SL_TABLES_COST_NONE;
+	if (cells >= SL_MIN((uint64_t)PAIR_MAX, left))
+		return 0;
+	rc = estimate_joint(s, a, b, SAMPLE_LATE, &n);
+	choice->score = cells + n * s->sets[c].n;
+	/* Two leaves can be looked up while the third node is still being made. */
+	if (is_leaf(s, a) && is_leaf(s, b))
+		choice->score = choice->score / 4 * 3;
 	return rc;
 }
 
@@ -186,7 +271,7 @@ search_order(struct search *s)
 
 	/* One node, or none, is a table with a single row. */
 	if (rc == 0 && s->n_open <= 1) {
-		const uint8_t node = s->n_open == 1 ? s->open[0] : 0;
+		const uint8_t node = s->n_open == 1 ? s->open[0] : s->plan->leaves[0];
 
 		s->group->merges[s->group->n_merges++] = (struct sl_tables_merge){node, node};
 		s->cost = s->sets[node].n;
@@ -208,7 +293,7 @@ search_order(struct search *s)
 
 /* Finds the order of a group. Its cost is NONE when it is not below the limit. */
 static int
-plan_group(struct sl_tables_group *group, const struct sl_dims *dims, uint64_t limit,
+plan_group(const struct sl_tables_plan *plan, struct sl_tables_group *group, uint64_t limit,
 	struct sl_tables_work *work)
 {
 	struct search *s = calloc(1, sizeof(*s));
@@ -216,7 +301,7 @@ plan_group(struct sl_tables_group *group, const struct sl_dims *dims, uint64_t l
 
 	if (s == NULL)
 		return -ENOMEM;
-	s->dims = dims;
+	s->plan = plan;
 	s->group = group;
 	s->work = work;
 	s->limit = limit;
@@ -230,6 +315,89 @@ plan_group(struct sl_tables_group *group, const struct sl_dims *dims, uint64_t l
 	for (uint32_t i = 0; i < s->n_nodes; i++)
 		sl_sets_fini(&s->sets[i]);
 	free(s);
+	return rc;
+}
+
+/* --- What groups share. --- */
+
+/* The field of a node, or PARTS_MAX if it is of several. */
+static uint32_t
+part_of(const struct sl_tables_plan *plan, uint32_t node)
+{
+	const uint32_t n_dims = plan->dims->n;
+	uint32_t a;
+
+	if (node < n_dims)
+		return plan->dims->list[node].part;
+	a = part_of(plan, plan->shared[node - n_dims].a);
+	return a == part_of(plan, plan->shared[node - n_dims].b) ? a : SL_KEY_PARTS_MAX;
+}
+
+/* True for a field of at most 16 bits, or what is merged of such. */
+static bool
+is_narrow(const struct sl_tables_plan *plan, uint32_t node)
+{
+	const uint32_t n_dims = plan->dims->n;
+
+	if (node < n_dims)
+		return plan->dims->list[node].is_narrow;
+	return is_narrow(plan, plan->shared[node - n_dims].a) &&
+		is_narrow(plan, plan->shared[node - n_dims].b);
+}
+
+/* The leaves with the fewest cells that may be shared; false when there are none. */
+static bool
+find_shared(const struct sl_tables_plan *plan, uint32_t *a, uint32_t *b)
+{
+	uint64_t fewest = UINT64_MAX;
+
+	for (uint32_t i = 0; i < plan->n_leaves; i++) {
+		const uint32_t part = part_of(plan, plan->leaves[i]);
+
+		for (uint32_t k = i + 1; k < plan->n_leaves; k++) {
+			const bool is_field =
+				part != SL_KEY_PARTS_MAX && part_of(plan, plan->leaves[k]) == part;
+			const bool are_narrow = is_narrow(plan, plan->leaves[i]) &&
+				is_narrow(plan, plan->leaves[k]);
+			const uint64_t cells =
+				(uint64_t)sl_tables_node_sets(plan, plan->leaves[i])->n *
+				sl_tables_node_sets(plan, plan->leaves[k])->n;
+
+			if (cells >= fewest || (!is_field && !are_narrow) ||
+				cells > (is_field ? SHARE_FIELD_MAX : SHARE_MAX))
+				continue;
+			fewest = cells;
+			*a = i;
+			*b = k;
+		}
+	}
+	return fewest < UINT64_MAX;
+}
+
+static int
+share_pairs(struct sl_tables_plan *plan, struct sl_tables_work *work)
+{
+	uint32_t a = 0;
+	uint32_t b = 0;
+	int rc = 0;
+
+	plan->n_leaves = plan->dims->n;
+	for (uint32_t i = 0; i < plan->n_leaves; i++)
+		plan->leaves[i] = (uint8_t)i;
+	while (rc == 0 && plan->n_leaves > 2 && find_shared(plan, &a, &b)) {
+		const uint8_t node_a = plan->leaves[a];
+		const uint8_t node_b = plan->leaves[b];
+		const struct sl_sets *sets = sl_tables_node_sets(plan, node_a);
+		struct sl_sets *both = &plan->shared_sets[plan->n_shared];
+
+		plan->leaves[a] = (uint8_t)(plan->dims->n + plan->n_shared);
+		plan->leaves[b] = plan->leaves[--plan->n_leaves];
+		plan->shared[plan->n_shared++] = (struct sl_tables_merge){node_a, node_b};
+		rc = sl_sets_init(both, sets->words);
+		if (rc == 0)
+			rc = sl_sets_cross(
+				both, sets, 1, sl_tables_node_sets(plan, node_b), NULL, work);
+	}
 	return rc;
 }
 
@@ -284,25 +452,27 @@ division_cost(const struct division *division)
 
 /* The group's division at a dimension; its cost is NONE when it is not below the limit. */
 static int
-try_division(struct division *division, const struct sl_tables_group *group,
-	const struct sl_dims *dims, uint32_t dim, uint64_t limit, struct sl_tables_work *work)
+try_division(struct division *division, const struct sl_tables_plan *plan,
+	const struct sl_tables_group *group, uint32_t dim, uint64_t limit,
+	struct sl_tables_work *work)
 {
-	int rc = divide(division, group, &dims->list[dim]);
+	int rc = divide(division, group, &plan->dims->list[dim]);
 
 	division->open.cost = division->narrow.cost = SL_TABLES_COST_NONE;
 	if (rc != 0 || division->open.n == 0 || division->narrow.n == 0)
 		return rc;
-	rc = plan_group(&division->open, dims, limit, work);
+	rc = plan_group(plan, &division->open, limit, work);
 	if (rc == 0 && division->open.cost != SL_TABLES_COST_NONE)
-		rc = plan_group(&division->narrow, dims, limit - division->open.cost, work);
+		rc = plan_group(plan, &division->narrow, limit - division->open.cost, work);
 	return rc;
 }
 
 /* The best division of a group, if one brings its cost below the limit. */
 static int
-find_division(struct division *best, const struct sl_tables_group *group,
-	const struct sl_dims *dims, uint64_t limit, struct sl_tables_work *work)
+find_division(struct division *best, const struct sl_tables_plan *plan,
+	const struct sl_tables_group *group, uint64_t limit, struct sl_tables_work *work)
 {
+	const struct sl_dims *dims = plan->dims;
 	int rc = 0;
 
 	memset(best, 0, sizeof(*best));
@@ -312,7 +482,7 @@ find_division(struct division *best, const struct sl_tables_group *group,
 
 		if (!dims->list[d].is_first)
 			continue;
-		rc = try_division(&division, group, dims, d, limit, work);
+		rc = try_division(&division, plan, group, d, limit, work);
 		if (rc == 0 && division_cost(&division) < limit) {
 			limit = division_cost(&division);
 			division_fini(best);
@@ -351,15 +521,14 @@ largest_group(struct sl_tables_plan *plan)
 
 /* Divides groups as long as it helps much. */
 static int
-divide_groups(struct sl_tables_plan *plan, const struct sl_dims *dims, uint64_t cells_max,
-	struct sl_tables_work *work)
+divide_groups(struct sl_tables_plan *plan, uint64_t cells_max, struct sl_tables_work *work)
 {
 	while (plan->n_groups < SL_TABLES_GROUPS_MAX && plan_cost(plan) > CELLS_GOOD) {
 		struct sl_tables_group *group = largest_group(plan);
 		struct division best;
 		const uint64_t limit =
 			group->cost == SL_TABLES_COST_NONE ? 4 * cells_max : group->cost / 4 * 3;
-		const int rc = find_division(&best, group, dims, limit, work);
+		const int rc = find_division(&best, plan, group, limit, work);
 
 		if (rc != 0 || division_cost(&best) == SL_TABLES_COST_NONE) {
 			division_fini(&best);
@@ -379,15 +548,18 @@ sl_tables_plan_make(struct sl_tables_plan *plan, const struct sl_dims *dims, uin
 	struct sl_tables_group *all = &plan->groups[0];
 	int rc;
 
+	plan->dims = dims;
 	plan->n_groups = 1;
 	all->members = calloc(dims->n_boxes + (size_t)1, sizeof(*all->members));
 	if (all->members == NULL)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < dims->n_boxes; i++)
 		all->members[all->n++] = i;
-	rc = plan_group(all, dims, 16 * cells_max, work);
+	rc = share_pairs(plan, work);
 	if (rc == 0)
-		rc = divide_groups(plan, dims, cells_max, work);
+		rc = plan_group(plan, all, 16 * cells_max, work);
+	if (rc == 0)
+		rc = divide_groups(plan, cells_max, work);
 	if (rc == 0 && plan_cost(plan) > cells_max)
 		rc = -E2BIG;
 	return rc;
@@ -398,5 +570,8 @@ sl_tables_plan_fini(struct sl_tables_plan *plan)
 {
 	for (uint32_t i = 0; i < plan->n_groups; i++)
 		group_fini(&plan->groups[i]);
+	for (uint32_t i = 0; i < plan->n_shared; i++)
+		sl_sets_fini(&plan->shared_sets[i]);
 	plan->n_groups = 0;
+	plan->n_shared = 0;
 }

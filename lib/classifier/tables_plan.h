@@ -17,7 +17,10 @@
 #define SL_TABLES_NODES_MAX (2 * SL_DIMS_MAX)
 #define SL_TABLES_COST_NONE UINT64_MAX
 
-/* Nodes 0 .. n_dims - 1 are the dimensions, the others merged from two before them. */
+/*
+ * Nodes are numbered: dimensions, then what all groups share, then what a group merges.  Each one
+ * behind the dimensions is merged from two before it.
+ */
 struct sl_tables_merge {
 	uint8_t a;
 	uint8_t b;
@@ -26,28 +29,39 @@ struct sl_tables_merge {
 struct sl_tables_group {
 	uint32_t *members; /* boxes, ascending */
 	uint32_t n;
-	struct sl_tables_merge
-		merges[SL_DIMS_MAX]; /* merge i makes node n_dims + i; the last gives the answer */
+	struct sl_tables_merge merges[SL_DIMS_MAX]; /* the last one gives the answer */
 	uint32_t n_merges;
 	uint64_t cost; /* cells of all its tables, or NONE */
 };
 
 /* Zero-initialise, then make. */
 struct sl_tables_plan {
+	const struct sl_dims *dims;
+	struct sl_tables_merge shared[SL_DIMS_MAX];
+	struct sl_sets shared_sets[SL_DIMS_MAX]; /* of boxes, by class */
+	uint32_t n_shared;
+	uint8_t leaves[SL_DIMS_MAX]; /* nodes that groups begin with */
+	uint32_t n_leaves;
 	struct sl_tables_group groups[SL_TABLES_GROUPS_MAX];
 	uint32_t n_groups;
 };
 
 /*
  * 0, -ENOMEM, or -E2BIG when the work is used up or no division brings the tables below
- * `cells_max`; fini in any case.
+ * `cells_max`; fini in any case.  `dims` must outlive the plan.
  */
 int sl_tables_plan_make(struct sl_tables_plan *plan, const struct sl_dims *dims, uint64_t cells_max,
 	struct sl_tables_work *work) SL_MUST_CHECK;
 void sl_tables_plan_fini(struct sl_tables_plan *plan);
 
-/* Sets that a group's members form in a dimension; see sl_dim_sets. Fini `out` in any case. */
-int sl_tables_group_sets(const struct sl_tables_group *group, const struct sl_dims *dims,
-	uint32_t dim, struct sl_sets *out, uint32_t *numbers) SL_MUST_CHECK;
+/* The sets of boxes of a dimension or a shared node. */
+const struct sl_sets *sl_tables_node_sets(const struct sl_tables_plan *plan, uint32_t node);
+
+/*
+ * The same sets as sets of a group's members; set_of[i] becomes the number of set i, unless `set_of` is
+ * NULL.  Fini `out` in any case.  0 or -ENOMEM.
+ */
+int sl_tables_group_sets(const struct sl_tables_plan *plan, const struct sl_tables_group *group,
+	uint32_t node, struct sl_sets *out, uint32_t *set_of) SL_MUST_CHECK;
 
 #endif

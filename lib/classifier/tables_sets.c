@@ -105,13 +105,13 @@ intersect(uint64_t *out, const uint64_t *a, const uint64_t *b, uint32_t words)
 }
 
 int
-sl_sets_cross(struct sl_sets *out, const struct sl_sets *a, const struct sl_sets *b,
-	uint32_t *cells, struct sl_tables_work *work)
+sl_sets_cross(struct sl_sets *out, const struct sl_sets *a, uint32_t stride,
+	const struct sl_sets *b, uint32_t *cells, struct sl_tables_work *work)
 {
 	uint64_t *both = calloc(a->words, sizeof(*both));
 	int rc = both == NULL ? -ENOMEM : 0;
 
-	for (uint32_t i = 0; i < a->n && rc == 0; i++) {
+	for (uint32_t i = 0; i < a->n && rc == 0; i += stride) {
 		work->left -= (int64_t)b->n * (a->words + LOOK_UP_WORDS);
 		if (work->left < 0 || out->n > SETS_MAX)
 			rc = -E2BIG;

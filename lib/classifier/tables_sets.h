@@ -37,10 +37,11 @@ void sl_sets_fini(struct sl_sets *sets);
 /* 0 and the set's number, or -ENOMEM. */
 int sl_sets_add(struct sl_sets *sets, const uint64_t *bits, uint32_t *number) SL_MUST_CHECK;
 /*
- * Adds the intersections of all sets of `a` with all of `b`, and stores their numbers at cells[i * b->n + j]
- * unless `cells` is NULL.  0, -ENOMEM, or -E2BIG when the work or the limit of sets is used up.
+ * Adds the intersections of every `stride`-th set of `a`, from the first on, with all of `b`; unless `cells`
+ * is NULL, stores the number of the one of sets i and j at cells[i * b->n + j].  0, -ENOMEM, or
+ * -E2BIG when the work or the limit of sets is used up.
  */
-int sl_sets_cross(struct sl_sets *out, const struct sl_sets *a, const struct sl_sets *b,
-	uint32_t *cells, struct sl_tables_work *work) SL_MUST_CHECK;
+int sl_sets_cross(struct sl_sets *out, const struct sl_sets *a, uint32_t stride,
+	const struct sl_sets *b, uint32_t *cells, struct sl_tables_work *work) SL_MUST_CHECK;
 
 #endif
