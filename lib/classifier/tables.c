@@ -38,6 +38,7 @@ struct maker {
 	struct sl_tables_list *lists;
 	uint32_t *places;
 	uint32_t n_listed;
+	uint32_t sizes[SL_TABLES_PAIRS_MAX]; /* cells of pairs */
 };
 
 /* --- Kinds of answers. --- */
@@ -273,8 +274,10 @@ write_table(struct work *w, const struct node *a, const struct node *b, const ui
 {
 	struct sl_cells *cells = &w->m->cells;
 	const uint32_t n_rows = a == b ? 1 : a->n;
-	int rc = sl_cells_add(cells, (size_t)n_rows * b->n, &pair->base);
+	const size_t n = (size_t)n_rows * b->n;
+	int rc = sl_cells_add(cells, n, &pair->base);
 
+	w->m->sizes[w->m->tables.n_pairs - 1] = (uint32_t)n;
 	/* Both factors of a row's first cell must be below 32768, see sl_vec_multiply. */
 	if (rc == 0 && (a->n > SL_TABLES_CLASSES_MAX || b->n > SL_TABLES_CLASSES_MAX))
 		rc = -E2BIG;
@@ -407,6 +410,7 @@ next_pair(struct sl_tables *tables)
 		return NULL;
 	tables->n_pairs++;
 	pair->out = (uint8_t)slot;
+	pair->second = SL_TABLES_SLOT_NONE;
 	return pair;
 }
 
@@ -425,8 +429,8 @@ add_pair(struct work *w, const struct sl_tables_merge *merge, struct node *made)
 	numbers = calloc((a == b ? (size_t)1 : a->sets->n) * b->sets->n, sizeof(*numbers));
 	if (numbers == NULL)
 		return -ENOMEM;
-	pair->is_last = made == NULL;
 	if (made == NULL) {
+		w->m->tables.results[w->m->tables.n_groups++] = pair->out;
 		rc = find_answers(w, a->sets, b->sets, numbers);
 	} else {
 		rc = sl_sets_init(&made->own, a->sets->words);
@@ -518,12 +522,12 @@ add_group(struct maker *m, const struct sl_tables_group *group)
 static int
 add_groups(struct maker *m)
 {
+	const uint32_t n_element_cells = m->cells.n;
 	int rc = add_shared(m);
 
 	for (uint32_t i = 0; i < m->groups.n_groups && rc == 0; i++)
 		rc = add_group(m, &m->groups.groups[i]);
-	m->tables.n_groups = (uint8_t)m->groups.n_groups;
-	return rc;
+	return rc == 0 ? sl_tables_fuse(&m->tables, &m->cells, n_element_cells, m->sizes) : rc;
 }
 
 /* --- Lists. --- */

@@ -97,14 +97,17 @@ struct sl_tables_element {
 	struct sl_tables_level levels[SL_TABLES_LEVELS];
 };
 
-/* From two slots to a third, or to the answer of a group: cells[base + a * stride + b]. */
+/*
+ * From two slots to a third, or to the answer of a group: cells[base + a * stride + b].  A pair with
+ * a second slot has two cells for each, one behind the other.
+ */
 struct sl_tables_pair {
 	uint32_t base;
 	uint32_t stride;
 	uint8_t a;
 	uint8_t b;
 	uint8_t out;
-	bool is_last; /* of its group: gives the answer */
+	uint8_t second; /* or NONE */
 };
 
 /* A list of places: the packet's, if none of them fails its test. */
@@ -132,6 +135,7 @@ struct sl_tables {
 	struct sl_tables_window windows[SL_TABLES_WORDS_MAX];
 	struct sl_tables_element elements[SL_TABLES_ELEMENTS_MAX];
 	struct sl_tables_pair pairs[SL_TABLES_PAIRS_MAX];
+	uint8_t results[SL_TABLES_GROUPS_MAX]; /* slots of the groups' answers */
 
 	/* --- What reports and the choice among structures need. --- */
 	size_t bytes;       /* of all */

@@ -28,4 +28,11 @@ void sl_cells_fini(struct sl_cells *cells);
 int sl_tables_look_up(const struct sl_dim *dim, unsigned int bits, struct sl_cells *cells,
 	struct sl_tables_element *element) SL_MUST_CHECK;
 
+/*
+ * Orders the pairs, and makes one of two that the same classes select.  Cells up to `n_kept` stay where
+ * they are; behind them each pair i has sizes[i].  0, -ENOMEM or -E2BIG.
+ */
+int sl_tables_fuse(struct sl_tables *tables, struct sl_cells *cells, uint32_t n_kept,
+	uint32_t *sizes) SL_MUST_CHECK;
+
 #endif

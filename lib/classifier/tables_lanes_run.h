@@ -118,7 +118,14 @@ sl_vec_gather(const uint16_t *cells, sl_vec index)
 	return sl_vec_and(_mm512_i32gather_epi32(index, cells, 2), sl_vec_of(0xffff));
 }
 
-/* The same where the mask says; other lanes keep what they have. */
+/* Two cells by the index of two, the first in the lower half. */
+static SL_ALWAYS_INLINE sl_vec
+sl_vec_gather_two(const uint16_t *cells, sl_vec index)
+{
+	return _mm512_i32gather_epi32(index, cells, 4);
+}
+
+/* Cells where the mask says; other lanes keep what they have. */
 static SL_ALWAYS_INLINE sl_vec
 sl_vec_gather_where(sl_vec_mask mask, sl_vec v, const uint16_t *cells, sl_vec index)
 {
@@ -267,6 +274,12 @@ sl_vec_gather(const uint16_t *cells, sl_vec index)
 }
 
 static SL_ALWAYS_INLINE sl_vec
+sl_vec_gather_two(const uint16_t *cells, sl_vec index)
+{
+	return _mm256_i32gather_epi32((const int *)(const void *)cells, index, 4);
+}
+
+static SL_ALWAYS_INLINE sl_vec
 sl_vec_gather_where(sl_vec_mask mask, sl_vec v, const uint16_t *cells, sl_vec index)
 {
 	return sl_vec_and(
@@ -401,6 +414,12 @@ static SL_ALWAYS_INLINE sl_vec
 sl_vec_gather(const uint16_t *cells, sl_vec index)
 {
 	return cells[index];
+}
+
+static SL_ALWAYS_INLINE sl_vec
+sl_vec_gather_two(const uint16_t *cells, sl_vec index)
+{
+	return cells[2 * (size_t)index] | (uint32_t)cells[2 * (size_t)index + 1] << 16;
 }
 
 static SL_ALWAYS_INLINE sl_vec

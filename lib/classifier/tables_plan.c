@@ -18,7 +18,7 @@
 /* Elements of one field are merged for all groups if they have no more cells than that, */
 #define SHARE_FIELD_MAX 65536u
 /* and other pairs as well if they are as small as this. */
-#define SHARE_MAX 1024u
+#define SHARE_MAX 256u
 
 /* --- Sets of a group. --- */
 
@@ -173,7 +173,9 @@ merge(struct search *s, uint32_t a, uint32_t b)
 	const uint8_t node_b = s->open[b];
 	const uint32_t made = s->n_nodes++;
 
-	group->merges[group->n_merges++] = (struct sl_tables_merge){node_a, node_b};
+	/* The same pair looks the same in every group. */
+	group->merges[group->n_merges++] =
+		(struct sl_tables_merge){SL_MIN(node_a, node_b), SL_MAX(node_a, node_b)};
 	s->cost += cells_of(s, node_a, node_b);
 	s->open[a] = (uint8_t)made;
 	s->open[b] = s->open[--s->n_open];
