@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#define NICENESS 10
+#define NICENESS 5
 
 /* --- One fold. --- */
 
