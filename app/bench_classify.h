@@ -43,7 +43,7 @@ struct classify_run {
 	size_t n_bursts;
 	uint32_t repeat;
 	uint32_t misses;   /* percent of the trace that is replaced */
-	size_t n_left_out; /* rules that match everything, which misses forbid */
+	size_t n_left_out; /* rules that leave nothing to miss */
 	bool is_verified;
 	uint32_t *expected; /* when verified: what the plain scan found, n_sublayers a header */
 };

@@ -122,7 +122,7 @@ print_table(const struct classify_run *run, size_t b)
 	if (run->misses > 0)
 		printf(", %u %% of the headers match nothing", run->misses);
 	if (run->n_left_out > 0)
-		printf(" (%zu rules that match everything were left out)", run->n_left_out);
+		printf(" (%zu rules that leave nothing to miss were left out)", run->n_left_out);
 	printf("\n%-17s %12s %10s %10s %12s %10s %8s\n", "engine", "Mlookups/s", "ns/lookup",
 		"build s", "bytes", "mismatch", "ratio");
 	for (size_t e = 0; e < run->n_entries; e++)

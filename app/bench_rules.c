@@ -166,7 +166,7 @@ bench_rules_fini(struct bench_rules *rules)
 static bool
 is_default(const struct bench_rule *rule)
 {
-	return rule->src_len == 0 && rule->dst_len == 0 && !rule->has_protocol &&
+	return rule->src_len + rule->dst_len <= 2 && !rule->has_protocol &&
 		rule->src_port[0] == 0 && rule->src_port[1] == 65535 && rule->dst_port[0] == 0 &&
 		rule->dst_port[1] == 65535;
 }

@@ -46,7 +46,10 @@ struct bench_trace {
 int
 bench_rules_load(const char *path, struct bench_rules *rules, struct sl_error *err) SL_MUST_CHECK;
 void bench_rules_fini(struct bench_rules *rules);
-/* Removes the rules that match every header; returns how many there were. */
+/*
+ * Removes the rules that leave nothing to miss: for any protocol and port, with prefixes of no more than
+ * two bits together, as the default rule, or the two halves of one.  Returns how many there were.
+ */
 size_t bench_rules_drop_default(struct bench_rules *rules);
 int bench_trace_load(const char *path, bool is_v6, struct bench_trace *trace,
 	struct sl_error *err) SL_MUST_CHECK;

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #define POOL_MAX       65536u
-#define POOL_MAX_LARGE 16384u
+#define POOL_MAX_LARGE 4096u
 #define LARGE_SET      20000u
-#define TRIES_A_MISS   200u /* headers drawn for one that misses, on average, before giving up */
+#define TRIES_A_MISS   50u   /* fewer misses than one of so many headers: give up ... */
+#define TRIES_MIN      4096u /* ... when so many were drawn */
 
 /* Protocols of headers where a rule takes any. */
 static const uint8_t protocols[] = {6, 17, 1, 47};
@@ -131,7 +132,7 @@ zipf_pick(const struct zipf *zipf, struct bench_random *random)
 /* --- Headers that match nothing. --- */
 
 static void
-draw_any(struct bench_random *random, bool is_v6, struct bench_header *header)
+draw_any(struct bench_random *random, bool is_v6, bool any_protocol, struct bench_header *header)
 {
 	size_t len = is_v6 ? 16 : 4;
 
@@ -147,21 +148,25 @@ draw_any(struct bench_random *random, bool is_v6, struct bench_header *header)
 	}
 	header->src_port = (uint16_t)bench_random_next(random);
 	header->dst_port = (uint16_t)bench_random_next(random);
-	header->protocol = protocols[bench_random_below(random, SL_ARRAY_LEN(protocols))];
+	header->protocol = any_protocol
+		? (uint8_t)bench_random_next(random)
+		: protocols[bench_random_below(random, SL_ARRAY_LEN(protocols))];
 }
 
 /* Fills the pool, batch by batch, with what the scan finds nothing for. Returns how many there are. */
 static size_t
 fill_pool(struct bench_random *random, const struct bench_rules *rules, void *linear,
-	const struct bench_trace *drawn, struct bench_header *pool, size_t n_pool)
+	const struct bench_trace *drawn, bool any_protocol, struct bench_header *pool,
+	size_t n_pool)
 {
 	uint32_t answers[BENCH_BURST_MAX];
-	size_t left = TRIES_A_MISS * n_pool / drawn->n + 1; /* batches */
+	size_t n_drawn = 0;
 	size_t n = 0;
 
-	while (n < n_pool && left-- > 0) {
+	while (n < n_pool && (n_drawn < TRIES_MIN || n * TRIES_A_MISS > n_drawn)) {
 		for (size_t i = 0; i < drawn->n; i++)
-			draw_any(random, rules->is_v6, &drawn->list[i]);
+			draw_any(random, rules->is_v6, any_protocol, &drawn->list[i]);
+		n_drawn += drawn->n;
 		bench_engine_linear.classify(linear, 0, (uint32_t)drawn->n);
 		bench_engine_linear.answers(linear, (uint32_t)drawn->n, answers);
 		for (size_t i = 0; i < drawn->n && n < n_pool; i++)
@@ -185,7 +190,9 @@ bench_traffic_add_misses(const struct bench_rules *rules, uint32_t percent, uint
 	int rc = pool == NULL ? sl_error_set(err, SL_ERR_NO_MEMORY, "--misses", "not enough memory")
 			      : bench_engine_linear.build(&given, NULL, &linear, err);
 
-	if (rc == 0 && fill_pool(&random, rules, linear, &drawn, pool, n_pool) < n_pool)
+	/* Where rules take all of the usual protocols from anywhere, there are others still. */
+	if (rc == 0 && fill_pool(&random, rules, linear, &drawn, false, pool, n_pool) < n_pool &&
+		fill_pool(&random, rules, linear, &drawn, true, pool, n_pool) < n_pool)
 		rc = sl_error_set(err, SL_ERR_OUT_OF_BOUNDS, "--misses",
 			"fewer than 1 of %u random headers match no rule of this set",
 			TRIES_A_MISS);

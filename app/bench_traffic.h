@@ -28,7 +28,7 @@ int bench_traffic_make(const struct bench_rules *rules, const struct bench_traff
 	struct bench_trace *trace, struct sl_error *err) SL_MUST_CHECK;
 /*
  * Replaces `percent` of a trace by headers that are random in every field and match no rule, as the
- * plain scan tells.  They are drawn from a pool of at most 65,536 such headers (16,384 for sets of
+ * plain scan tells.  They are drawn from a pool of at most 65,536 such headers (4,096 for sets of
  * more than 20,000 rules, as each costs a scan).  OUT_OF_BOUNDS when hardly any header misses the set.
  */
 int bench_traffic_add_misses(const struct bench_rules *rules, uint32_t percent, uint64_t seed,
