@@ -45,6 +45,17 @@ count_equal(const struct duel *duel, uint32_t n)
 	return n;
 }
 
+/* True when no list is longer than the program says. */
+static bool
+fits(const struct sl_layer_program *layer, const struct sl_matches *matches, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (list_len(matches, i) > layer->matches_max)
+			return false;
+	}
+	return true;
+}
+
 uint32_t
 duel_run(struct duel *duel, const struct sl_layer_program *layer,
 	const struct sl_meta *const metas[], uint32_t n)
@@ -55,6 +66,8 @@ duel_run(struct duel *duel, const struct sl_layer_program *layer,
 		const uint32_t left = n - done;
 		uint32_t both = sl_reference_run(layer, metas + done, left, &duel->reference);
 
+		if (!fits(layer, &duel->reference, both))
+			die(duel->shape, "a match list is longer than matches_max says");
 		for (enum sl_simd simd = 0; simd < SL_SIMD_COUNT; simd++) {
 			uint32_t by_form;
 			uint32_t equal;

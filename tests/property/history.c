@@ -383,25 +383,66 @@ check_entry(const struct history *history, const struct sl_layer_program *progra
 	return NULL;
 }
 
+/* NULL, or what is wrong with what is told of sublayers; `counts` has their filters and callouts. */
+static const char *
+check_sublayers(const struct sl_layer_program *program, const uint32_t (*counts)[2])
+{
+	bool has_below = false;
+
+	for (uint32_t s = program->n_sublayers; s-- > 0;) {
+		const struct sl_sublayer_run *run = &program->sublayers[s];
+
+		if (run->n_filters != counts[s][0] || run->n_callouts != counts[s][1])
+			return "a sublayer counts its filters wrong";
+		if (run->weight != run->object->weight)
+			return "a sublayer's weight is not its object's";
+		if (run->has_callouts != (counts[s][1] > 0) || run->has_callouts_below != has_below)
+			return "a sublayer is wrong about callouts";
+		has_below = has_below || run->has_callouts;
+	}
+	return program->has_callouts == has_below ? NULL : "the layer is wrong about callouts";
+}
+
+static const char *
+check_walk(const struct history *history, const struct sl_layer_program *program,
+	const struct sl_filter *const *order, uint32_t n, uint32_t (*counts)[2])
+{
+	struct sl_filter_walk walk = {.layer = program};
+	const char *fault;
+	uint32_t rank;
+
+	for (uint32_t i = 0; sl_filter_walk_next(&walk, &rank); i++) {
+		const struct sl_filter_hot *hot = &program->hot[rank];
+
+		fault = i == n ? "it has more filters than the policy"
+			       : check_entry(history, program, rank, order[i]);
+		if (fault != NULL)
+			return fault;
+		counts[hot->sublayer][0]++;
+		counts[hot->sublayer][1] += hot->action > SL_HOT_PERMIT;
+		if (i + 1 == n && sl_filter_walk_next(&walk, &rank))
+			return "it has more filters than the policy";
+		if (i + 1 == n)
+			return program->n_filters == n ? NULL : "it counts its filters wrong";
+	}
+	return n == 0 ? NULL : "it lacks filters";
+}
+
 bool
 history_is_in_order(const struct history *history, const struct sl_layer *layer, const char **fault)
 {
 	const struct sl_layer_program *program = history->snapshot->layers[layer->id];
-	struct sl_filter_walk walk = {.layer = program};
+	uint32_t(*counts)[2];
 	uint32_t n;
 	const struct sl_filter **order = history_order(history, layer, &n);
-	uint32_t rank;
 
-	*fault = program == NULL && n > 0 ? "the layer has no program" : NULL;
-	for (uint32_t i = 0; program != NULL && *fault == NULL; i++) {
-		const bool has_more = sl_filter_walk_next(&walk, &rank);
-
-		if (has_more != (i < n))
-			*fault = has_more ? "it has more filters than the policy"
-					  : "it lacks filters";
-		if (!has_more || i >= n)
-			break;
-		*fault = check_entry(history, program, rank, order[i]);
+	*fault = n > 0 ? "the layer has no program" : NULL;
+	if (program != NULL) {
+		counts = must(calloc(program->n_sublayers + 1, sizeof(*counts)));
+		*fault = check_walk(history, program, order, n, counts);
+		if (*fault == NULL)
+			*fault = check_sublayers(program, (const uint32_t(*)[2])counts);
+		free(counts);
 	}
 	free(order);
 	return *fault == NULL;

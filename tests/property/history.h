@@ -11,8 +11,8 @@
 #include "duel.h"
 #include "packet.h"
 
-#define HISTORY_FOLDS 3  /* folds that are begun and not yet ended */
-#define HISTORY_TOUCH 16 /* filters changed by one commit, at most; more count as all */
+#define HISTORY_FOLDS 3   /* folds that are begun and not yet ended */
+#define HISTORY_TOUCH 512 /* filters changed by one commit, at most; more count as all */
 
 enum step_kind {
 	STEP_PUT,        /* a filter is added or replaced */

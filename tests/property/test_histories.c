@@ -30,6 +30,9 @@ struct plan {
 	uint32_t n_packets;   /* per step and layer */
 	uint32_t order_every; /* commits between looks at the whole order */
 	uint32_t layer;
+	bool is_calm;              /* filters alone change, and every commit tells which */
+	uint32_t callout_percent;  /* how many filters may continue */
+	uint32_t n_conditions_max; /* of a filter */
 };
 
 /* A snapshot that was replaced, and what it said. */
@@ -49,6 +52,7 @@ struct run {
 	struct step *steps;
 	uint32_t n_steps;
 	uint32_t n_steps_max;
+	uint32_t n_to_join;
 	bool *present; /* by filter */
 	uint32_t n_present;
 	struct sl_meta *metas;
@@ -97,38 +101,51 @@ any_filter(struct run *run, bool is_present)
 	return number;
 }
 
+/* Steps by their share of a thousand; the others add and delete. */
 static enum step_kind
 any_kind(struct run *run)
 {
-	const uint32_t dice = random_below(&run->random, 1000);
+	static const struct {
+		enum step_kind kind;
+		uint16_t share;
+		uint16_t share_when_calm;
+	} shares[] = {{STEP_SUBLAYER, 10, 0}, {STEP_SET, 5, 0}, {STEP_BIND, 5, 0},
+		{STEP_FOLD_BEGIN, 30, 4}, {STEP_FOLD_END, 30, 4}, {STEP_WEIGHT, 70, 70},
+		{STEP_BACK, 120, 120}};
 	const uint32_t bound = run->plan->n_start + 16;
+	uint32_t dice = random_below(&run->random, 1000);
 
-	if (dice < 10)
-		return STEP_SUBLAYER;
-	if (dice < 15)
-		return STEP_SET;
-	if (dice < 20)
-		return STEP_BIND;
-	if (dice < 50)
-		return STEP_FOLD_BEGIN;
-	if (dice < 80)
-		return STEP_FOLD_END;
-	if (dice < 150)
-		return STEP_WEIGHT;
-	if (dice < 270)
-		return STEP_BACK;
+	for (uint32_t i = 0; i < SL_ARRAY_LEN(shares); i++) {
+		const uint32_t share =
+			run->plan->is_calm ? shares[i].share_when_calm : shares[i].share;
+
+		if (dice < share)
+			return shares[i].kind;
+		dice -= share;
+	}
 	/* The number of filters swings around where it started. */
 	if (random_below(&run->random, 2 * bound) < run->n_present)
 		return STEP_DELETE;
 	return STEP_PUT;
 }
 
+/* Now and then many steps are committed together. */
+static bool
+any_joined(struct run *run)
+{
+	if (run->n_to_join == 0 && random_below(&run->random, 400) == 0)
+		run->n_to_join = random_below(&run->random, 200);
+	if (run->n_to_join > 0)
+		return --run->n_to_join > 0;
+	return random_chance(&run->random, 25);
+}
+
 static struct step
 make_step(struct run *run)
 {
 	struct step step = {.kind = (uint8_t)any_kind(run),
-		.is_joined = random_chance(&run->random, 25),
-		.has_changes = random_chance(&run->random, 85),
+		.is_joined = any_joined(run),
+		.has_changes = run->plan->is_calm || random_chance(&run->random, 85),
 		.seed = random_next(&run->random) | 1u << 20};
 
 	switch ((enum step_kind)step.kind) {
@@ -284,6 +301,8 @@ begin(struct run *run)
 	run->g.random.state = run->duel.seed + run->plan->n_start * 31 + run->plan->layer;
 	generator_begin(&run->g, generator_layer(run->plan->layer));
 	generator_sublayers(&run->g, 8);
+	run->g.callout_percent = run->plan->callout_percent;
+	run->g.n_conditions_max = run->plan->n_conditions_max;
 	/* So that conditions have values to meet at, whichever filters there are. */
 	for (uint32_t i = 0; i < 60; i++)
 		sl_object_put(&generator_filter(&run->g)->object);
@@ -513,9 +532,9 @@ static void
 test_from_nothing(void **state)
 {
 	static const struct plan plans[] = {
-		{"from nothing, transport v4", 0, 10000, 32, 1, 8},
-		{"from nothing, forward v6", 0, 10000, 32, 1, 7},
-		{"from nothing, link", 0, 10000, 32, 1, 30},
+		{"from nothing, transport v4", 0, 10000, 32, 1, 8, false, 30, 5},
+		{"from nothing, forward v6", 0, 4000, 32, 1, 7, false, 0, 5},
+		{"from nothing, link", 0, 4000, 32, 1, 30, false, 60, 5},
 	};
 
 	(void)state;
@@ -527,8 +546,10 @@ static void
 test_from_hundred(void **state)
 {
 	static const struct plan plans[] = {
-		{"from 100, transport v4", 100, 10000, 24, 4, 8},
-		{"from 100, transport v6", 100, 10000, 24, 4, 10},
+		{"from 100, transport v4", 100, 5000, 24, 4, 8, false, 20, 5},
+		{"from 100, filters alone, transport v6", 100, 10000, 24, 4, 10, true, 0, 5},
+		{"from 100, filters alone, callouts", 100, 5000, 24, 4, 9, true, 60, 3},
+		{"from 100, filters alone, link", 100, 5000, 24, 4, 30, true, 10, 30},
 	};
 
 	(void)state;
@@ -539,10 +560,16 @@ test_from_hundred(void **state)
 static void
 test_from_thousands(void **state)
 {
-	static const struct plan plan = {"from 5,000", 5000, 1000, 6, 64, 8};
+	static const struct plan plans[] = {
+		{"from 5,000", 5000, 500, 6, 16, 8, false, 5, 5},
+		{"from 5,000, filters alone", 5000, 10000, 4, 64, 11, true, 5, 5},
+		/* More matches than a list of matches has room for. */
+		{"from 3,000, long lists", 3000, 1000, 48, 64, 8, true, 95, 1},
+	};
 
 	(void)state;
-	run_plan(&plan);
+	for (uint32_t i = 0; i < SL_ARRAY_LEN(plans); i++)
+		run_plan(&plans[i]);
 }
 
 int
