@@ -101,7 +101,8 @@ app_policy_load(struct app_policy *policy, const char *path, struct sl_callout_r
 	*policy = (struct app_policy){.registry = registry};
 	if (read_document(policy, path, problems) != 0)
 		goto free_policy;
-	if (sl_snapshot_compile(policy->policy, 1, NULL, NULL, &host, &policy->snapshot, &err) != 0) {
+	if (sl_snapshot_compile(policy->policy, 1, NULL, NULL, &host, &policy->snapshot, &err) !=
+		0) {
 		sl_problems_add(problems, err.code, err.where, "%s", err.text);
 		goto free_policy;
 	}
