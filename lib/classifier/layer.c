@@ -210,6 +210,10 @@ sl_layer_compile(
 	if (rc != 0)
 		return rc;
 	layer->store->program = layer->program;
+	if (layer->n_filters >= SL_OVERLAY_BASE_MIN &&
+		sl_screen_plan_make(&layer->store->screen_plan, layer) != 0)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "out of memory for filters of %s",
+			layer->layer->name);
 	layer->store->bytes += layer->program->bytes;
 	layer->memory_bytes += layer->program->bytes;
 	layer->build_ns = sl_clock_monotonic_ns() - begin_ns;

@@ -13,6 +13,10 @@
 
 #include "classifier/entry.h"
 #include "classifier/program.h"
+#include "classifier/screen.h"
+
+/* Fewer filters are compiled as fast as they are changed. */
+#define SL_OVERLAY_BASE_MIN 32u
 
 /* What the versions of a layer share since it was compiled. */
 struct sl_store {
@@ -23,7 +27,8 @@ struct sl_store {
 	struct sl_filter_hot *hot;
 	struct sl_filter_run *filters;
 	const struct sl_program *program;
-	uint32_t matches_max; /* of the program alone */
+	uint32_t matches_max;              /* of the program alone */
+	struct sl_screen_plan screen_plan; /* of a base that may have an overlay */
 	size_t bytes;
 };
 

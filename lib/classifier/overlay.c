@@ -3,6 +3,7 @@
 
 #include "classifier/part.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,13 @@ sl_overlay_copy(const struct sl_layer_program *layer)
 	if (overlay == NULL || layer->overlay == NULL)
 		return overlay;
 	overlay->n_changes = layer->overlay->n_changes;
+	if (layer->overlay->screen != NULL) {
+		overlay->screen = sl_screen_new(NULL, 0, layer->overlay->screen);
+		if (overlay->screen == NULL) {
+			free(overlay);
+			return NULL;
+		}
+	}
 	for (uint32_t level = 0; level < SL_LEVELS; level++)
 		take_over(overlay, layer, level);
 	return overlay;
@@ -80,28 +88,46 @@ sl_overlay_kill(const struct sl_layer_program *layer, struct sl_overlay *overlay
 static void
 drop_part(struct sl_overlay *overlay, uint32_t level)
 {
+	if (overlay->parts[level] == NULL)
+		return;
 	sl_part_put(overlay->parts[level]);
 	overlay->parts[level] = NULL;
 	overlay->dead[level] = NULL;
 	overlay->n_dead[level] = 0;
+	sl_screen_clear(overlay->screen, sl_level_bits(level));
 }
 
-void
-sl_overlay_put_part(struct sl_overlay *overlay, uint32_t level, struct sl_part *part)
+int
+sl_overlay_put_part(const struct sl_layer_program *layer, struct sl_overlay *overlay,
+	uint32_t level, struct sl_part *part)
 {
 	for (uint32_t i = level; i < SL_LEVELS; i++)
 		drop_part(overlay, i);
 	overlay->parts[level] = part;
+	if (overlay->screen == NULL)
+		overlay->screen =
+			sl_screen_new(&layer->store->screen_plan, layer->store->n_base, NULL);
+	if (overlay->screen == NULL)
+		return -ENOMEM;
+	sl_screen_fill(overlay->screen, sl_level_bits(level), part->sieve);
+	return 0;
 }
 
 void
 sl_overlay_tidy(struct sl_overlay *overlay)
 {
+	uint32_t n_parts = 0;
+
 	for (uint32_t level = 1; level < SL_LEVELS; level++) {
 		if (overlay->parts[level] != NULL &&
 			overlay->parts[level]->n == overlay->n_dead[level])
 			drop_part(overlay, level);
+		n_parts += overlay->parts[level] != NULL;
 	}
+	if (n_parts > 0)
+		return;
+	free(overlay->screen);
+	overlay->screen = NULL;
 }
 
 bool
@@ -117,13 +143,14 @@ sl_overlay_free(const struct sl_overlay *overlay)
 		return;
 	for (uint32_t level = 0; level < SL_LEVELS; level++)
 		sl_part_put(overlay->parts[level]);
+	free(overlay->screen);
 	free((void *)(uintptr_t)overlay);
 }
 
 size_t
 sl_overlay_bytes(const struct sl_overlay *overlay)
 {
-	size_t bytes = overlay->bytes;
+	size_t bytes = overlay->bytes + (overlay->screen == NULL ? 0 : sizeof(*overlay->screen));
 
 	for (uint32_t level = 0; level < SL_LEVELS; level++)
 		bytes += overlay->parts[level] == NULL ? 0 : overlay->parts[level]->bytes;

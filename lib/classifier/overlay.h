@@ -30,8 +30,10 @@ struct sl_part {
 	uint32_t n;
 	uint32_t n_callouts;
 	const struct sl_program *program;
-	const uint64_t *keys;  /* by place */
-	const uint32_t *ranks; /* by place */
+	const uint64_t *keys;        /* by place */
+	const uint32_t *ranks;       /* by place */
+	const struct sl_span *spans; /* by place */
+	struct sl_sieve *sieve;
 	size_t bytes;
 };
 
@@ -40,10 +42,19 @@ struct sl_overlay {
 	uint64_t *dead[SL_LEVELS];        /* a bit per place; NULL: none is dead */
 	uint64_t *room[SL_LEVELS];        /* where `dead` may be */
 	uint32_t n_dead[SL_LEVELS];
-	uint32_t n_changes; /* since the store was compiled */
-	bool is_single;     /* every program is, and of the one sublayer there is */
-	size_t bytes;       /* without the parts */
+	struct sl_screen *screen; /* NULL: there are no parts */
+	uint32_t n_changes;       /* since the store was compiled */
+	bool is_single;           /* every program is, and of the one sublayer there is */
+	size_t bytes;             /* without parts and screen */
 };
+
+/* The bits of a level in the screen. */
+static inline struct sl_screen_range
+sl_level_bits(uint32_t level)
+{
+	return level == 1 ? (struct sl_screen_range){64, 64}
+			  : (struct sl_screen_range){(SL_LEVELS - 1 - level) * 32, 32};
+}
 
 /* Filters of a level, dead ones included. */
 uint32_t sl_level_size(const struct sl_layer_program *layer, uint32_t level);
@@ -83,8 +94,9 @@ struct sl_overlay *sl_overlay_copy(const struct sl_layer_program *layer);
 /* Takes a filter of those that `layer` had when its overlay was copied out of force. */
 void sl_overlay_kill(const struct sl_layer_program *layer, struct sl_overlay *overlay,
 	uint32_t level, uint32_t place);
-/* Puts a new part, which it takes over, at a level, and nothing behind it. */
-void sl_overlay_put_part(struct sl_overlay *overlay, uint32_t level, struct sl_part *part);
+/* Puts a new part, which it takes over, at a level, and nothing behind it. 0 or -ENOMEM. */
+int sl_overlay_put_part(const struct sl_layer_program *layer, struct sl_overlay *overlay,
+	uint32_t level, struct sl_part *part) SL_MUST_CHECK;
 /* Leaves out parts that are all dead. */
 void sl_overlay_tidy(struct sl_overlay *overlay);
 /* NULL is allowed. */

@@ -8,10 +8,10 @@
 static const struct {
 	uint32_t n_max;
 	uint32_t shift;
-} levels[SL_LEVELS] = {{UINT32_MAX, 32}, {8192, 18}, {512, 7}, {32, 0}};
+} levels[SL_LEVELS] = {{UINT32_MAX, 32}, {4096, 18}, {256, 7}, {32, 0}};
 
 /* A level's places, and the one behind them, fit below those of the level before. */
-_Static_assert(8192 < 1u << (32 - 18) && 512 < 1u << (18 - 7) && 32 < 1u << 7, "room in keys");
+_Static_assert(4096 < 1u << (32 - 18) && 256 < 1u << (18 - 7) && 32 < 1u << 7, "room in keys");
 
 /* --- Order. --- */
 
@@ -101,18 +101,21 @@ new_part(uint32_t n)
 	struct sl_part *part = calloc(1, sizeof(*part));
 	uint64_t *keys = calloc(n, sizeof(*keys));
 	uint32_t *ranks = calloc(n, sizeof(*ranks));
+	struct sl_span *spans = calloc(n, sizeof(*spans));
 
-	if (part == NULL || keys == NULL || ranks == NULL) {
+	if (part == NULL || keys == NULL || ranks == NULL || spans == NULL) {
 		free(part);
 		free(keys);
 		free(ranks);
+		free(spans);
 		return NULL;
 	}
 	part->n_refs = 1;
 	part->n = n;
 	part->keys = keys;
 	part->ranks = ranks;
-	part->bytes = sizeof(*part) + n * (sizeof(*keys) + sizeof(*ranks));
+	part->spans = spans;
+	part->bytes = sizeof(*part) + n * (sizeof(*keys) + sizeof(*ranks) + sizeof(*spans));
 	return part;
 }
 
@@ -122,12 +125,21 @@ fill(struct sl_part *part, const struct sl_layer_program *layer, uint32_t level,
 {
 	uint64_t *keys = (uint64_t *)(uintptr_t)part->keys;
 	uint32_t *ranks = (uint32_t *)(uintptr_t)part->ranks;
+	struct sl_span *spans = (struct sl_span *)(uintptr_t)part->spans;
 
 	for (uint32_t place = 0; place < part->n; place++) {
 		keys[place] = finish_key(level, items[place].key, place);
 		ranks[place] = items[place].rank;
+		spans[place] = items[place].span;
 		part->n_callouts += sl_hot_is_callout(&layer->hot[ranks[place]]);
 	}
+}
+
+static int
+no_memory(const struct sl_layer_program *layer, uint32_t n, struct sl_error *err)
+{
+	return sl_error_set(err, SL_ERR_NO_MEMORY, NULL,
+		"out of memory for %" PRIu32 " filters of %s", n, layer->layer->name);
 }
 
 int
@@ -139,10 +151,15 @@ sl_part_make(const struct sl_layer_program *layer, uint32_t level, const struct 
 	int rc;
 
 	if (part == NULL)
-		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL,
-			"out of memory for %" PRIu32 " filters of %s", n, layer->layer->name);
+		return no_memory(layer, n, err);
 	fill(part, layer, level, items);
 	source.filters = part->ranks;
+	part->sieve = sl_sieve_new(part->spans, part->keys, n, sl_level_bits(level).n);
+	if (part->sieve == NULL) {
+		sl_part_put(part);
+		return no_memory(layer, n, err);
+	}
+	part->bytes += part->sieve->bytes;
 	rc = sl_program_build(&source, tick, &part->program, err);
 	if (rc != 0) {
 		sl_part_put(part);
@@ -168,5 +185,7 @@ sl_part_put(struct sl_part *part)
 	sl_program_free(part->program);
 	free((void *)(uintptr_t)part->keys);
 	free((void *)(uintptr_t)part->ranks);
+	free((void *)(uintptr_t)part->spans);
+	free(part->sieve);
 	free(part);
 }

@@ -10,6 +10,7 @@
 struct sl_item {
 	uint32_t rank;
 	uint64_t key; /* what it has of one: the places in levels before that of the part */
+	struct sl_span span;
 };
 
 /* The level into whose part `n` more filters should go. SL_LEVELS: they are too many. */

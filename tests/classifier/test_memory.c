@@ -124,6 +124,28 @@ test_every_allocation_may_fail(void **state)
 typedef int
 attempt_fn(const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err);
 
+static int
+attempt_fold(const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err)
+{
+	const struct sl_compile_host host = {.bind = NULL};
+	const enum sluice_layer id = sl_layer_find(LAYER)->id;
+	const struct sl_layer_program *from = (*snapshot)->layers[id];
+	const struct sl_layer_program *folded;
+	struct sl_snapshot *next;
+	int rc = sl_layer_fold(from, &host, &folded, err);
+
+	(void)policy;
+	if (rc != 0)
+		return rc;
+	rc = sl_snapshot_with_fold(*snapshot, from, folded, &next, err);
+	sl_layer_put(folded);
+	if (rc != 0)
+		return rc;
+	sl_snapshot_free(*snapshot);
+	*snapshot = next;
+	return 0;
+}
+
 /* Repeats an attempt until no allocation fails, each time from the same snapshot. */
 static void
 expect_every_failure(attempt_fn *attempt, const struct sl_policy *policy,
@@ -138,6 +160,9 @@ expect_every_failure(attempt_fn *attempt, const struct sl_policy *policy,
 		struct sl_error err = {0};
 		bool has_failed;
 
+		/* Attempts use up the room for changes. */
+		if (n % 64 == 0)
+			assert_int_equal(attempt_fold(policy, snapshot, &err), 0);
 		countdown = n++;
 		rc = attempt(policy, snapshot, &err);
 		has_failed = countdown < 0;
@@ -163,28 +188,6 @@ attempt_changes(const struct sl_policy *policy, struct sl_snapshot **snapshot, s
 	struct sl_snapshot *next;
 	int rc = sl_snapshot_compile(policy, 2, *snapshot, &changes, &host, &next, err);
 
-	if (rc != 0)
-		return rc;
-	sl_snapshot_free(*snapshot);
-	*snapshot = next;
-	return 0;
-}
-
-static int
-attempt_fold(const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err)
-{
-	const struct sl_compile_host host = {.bind = NULL};
-	const enum sluice_layer id = sl_layer_find(LAYER)->id;
-	const struct sl_layer_program *from = (*snapshot)->layers[id];
-	const struct sl_layer_program *folded;
-	struct sl_snapshot *next;
-	int rc = sl_layer_fold(from, &host, &folded, err);
-
-	(void)policy;
-	if (rc != 0)
-		return rc;
-	rc = sl_snapshot_with_fold(*snapshot, from, folded, &next, err);
-	sl_layer_put(folded);
 	if (rc != 0)
 		return rc;
 	sl_snapshot_free(*snapshot);
