@@ -52,7 +52,7 @@ struct maker {
 	const struct kind *kind;
 	struct bench_random random;
 	struct bench_address_plan src_plan, dst_plan;
-	uint64_t service_seed;
+	struct bench_services src_services, dst_services;
 	struct bench_rules *rules;
 	uint32_t *table; /* rules by their bytes: open addressing; place plus one, 0: free */
 	size_t table_mask;
@@ -126,9 +126,9 @@ draw_rule(struct maker *maker, struct bench_rule *rule)
 		&maker->dst_plan, random, (enum bench_scope)dst, rule->dst, &rule->dst_len);
 	rule->has_protocol = protocol != ANY_PROTOCOL;
 	rule->protocol = rule->has_protocol ? (uint8_t)protocol : 0;
-	bench_service_draw(maker->service_seed, random,
+	bench_service_draw(&maker->src_services, random,
 		has_ports ? (enum bench_ports)src_ports : BENCH_PORTS_ANY, rule->src_port);
-	bench_service_draw(maker->service_seed, random,
+	bench_service_draw(&maker->dst_services, random,
 		has_ports ? (enum bench_ports)dst_ports : BENCH_PORTS_ANY, rule->dst_port);
 }
 
@@ -257,7 +257,9 @@ maker_init(struct maker *maker, const struct bench_make_spec *spec, struct bench
 		.table_mask = n_table - 1,
 		.wide_max = 10 + square_root(spec->n)};
 	maker->random = bench_random_seed(bench_random_next(&seeds));
-	maker->service_seed = bench_random_next(&seeds);
+	/* Few rules ask where a packet comes from by its port. */
+	maker->dst_services = (struct bench_services){bench_random_next(&seeds), 100, 24};
+	maker->src_services = (struct bench_services){maker->dst_services.seed, 12, 3};
 	maker->src_plan = bench_address_plan_make(bench_random_next(&seeds), spec->is_v6, spec->n);
 	maker->dst_plan = bench_address_plan_make(bench_random_next(&seeds), spec->is_v6, spec->n);
 	return rules->list != NULL && maker->table != NULL ? 0 : -1;

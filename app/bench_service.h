@@ -17,8 +17,14 @@ enum bench_ports {
 	BENCH_PORTS_COUNT
 };
 
-/* `seed` of the set decides which ports beyond the well-known ones it uses. */
-void bench_service_draw(
-	uint64_t seed, struct bench_random *random, enum bench_ports ports, uint16_t range[2]);
+/* Which ports a side of a set's rules speaks of: well-known ones first, then others. */
+struct bench_services {
+	uint64_t seed; /* of the others */
+	uint32_t n_ports;
+	uint32_t n_ranges;
+};
+
+void bench_service_draw(const struct bench_services *services, struct bench_random *random,
+	enum bench_ports ports, uint16_t range[2]);
 
 #endif
