@@ -37,6 +37,24 @@ add_change(void *ctx, const struct sl_object *before, const struct sl_object *af
 	return 0;
 }
 
+/* Stops at a difference that old filters feel; `ctx` is the policy before. */
+static int
+feel(void *ctx, const struct sl_object *before, const struct sl_object *after)
+{
+	const struct sl_policy *policy = ctx;
+
+	if (after == NULL)
+		return 0;
+	return before != NULL || sl_policy_find(policy, after->type, after->key) != NULL;
+}
+
+bool
+sl_control_is_felt(
+	const struct sl_policy *before, const struct sl_policy *after, enum sl_object_type type)
+{
+	return sl_policy_diff(before, after, type, feel, (void *)(uintptr_t)before) != 0;
+}
+
 int
 sl_control_changes_make(
 	struct change_list *list, const struct sl_policy *before, const struct sl_policy *after)
@@ -45,7 +63,7 @@ sl_control_changes_make(
 		SL_OBJECT_SUBLAYER, SL_OBJECT_PROVIDER_CONTEXT, SL_OBJECT_SET, SL_OBJECT_CALLOUT};
 
 	for (size_t i = 0; i < SL_ARRAY_LEN(others); i++) {
-		if (!sl_policy_is_same(before, after, others[i]))
+		if (sl_control_is_felt(before, after, others[i]))
 			list->changes.others = true;
 	}
 	return sl_policy_diff(before, after, SL_OBJECT_FILTER, add_change, list);

@@ -6,6 +6,14 @@
 
 #include "classifier/sl_snapshot.h"
 
+/*
+ * True when a filter that is the same object in both policies may mean something else for a change among
+ * the objects of that type, to which filters refer: one was replaced, or made anew under its key.  What is
+ * new has no old filter that refers to it, and what is gone has none any more.
+ */
+bool sl_control_is_felt(
+	const struct sl_policy *before, const struct sl_policy *after, enum sl_object_type type);
+
 /* Zero-initialise; fini frees. */
 struct change_list {
 	struct sl_changes changes;

@@ -94,8 +94,12 @@ compile(struct build *build, struct state *next, const struct commit_options *op
 	bool is_known;
 	int rc;
 
-	/* Without memory for the list everything is compared. */
-	is_known = !options->plugins_changed && current->snapshot != NULL &&
+	/*
+	 * A dry run compiles what it must anew, and tells what that takes: what is put beside a compiled
+	 * form stays there until the next fold, also when it comes to nothing.  Without memory for the
+	 * list everything is compared, too.
+	 */
+	is_known = !options->plugins_changed && !options->is_dry_run && current->snapshot != NULL &&
 		sl_control_changes_make(&list, current->policy, next->policy) == 0;
 	sl_control_progress_enter(&control->progress, SL_BUILD_COMPILE);
 	/* What nobody looks at any more is no reason to refuse. */

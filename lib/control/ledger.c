@@ -2,6 +2,7 @@
 #include "control/ledger.h"
 
 #include "base/sl_map.h"
+#include "control/changes.h"
 #include "control/plugins.h"
 
 #include <errno.h>
@@ -231,12 +232,6 @@ stage_callout_filter(struct staging *staging, const struct sl_filter *filter)
 	return rc != 0 ? rc : stage_side(staging, entry, filter, &target);
 }
 
-static bool
-is_changed(const struct ledger_plan *plan, enum sl_object_type type)
-{
-	return !sl_policy_is_same(plan->before, plan->after, type);
-}
-
 static int
 stage_callout_filters(struct staging *staging)
 {
@@ -245,8 +240,9 @@ stage_callout_filters(struct staging *staging)
 	int rc = 0;
 
 	if (plan->is_dry_run ||
-		(!plan->plugins_changed && !is_changed(plan, SL_OBJECT_CALLOUT) &&
-			!is_changed(plan, SL_OBJECT_PROVIDER_CONTEXT)))
+		(!plan->plugins_changed &&
+			!sl_control_is_felt(plan->before, plan->after, SL_OBJECT_CALLOUT) &&
+			!sl_control_is_felt(plan->before, plan->after, SL_OBJECT_PROVIDER_CONTEXT)))
 		return 0;
 	filter = sl_policy_next(plan->after, SL_OBJECT_FILTER, 0);
 	for (; filter != NULL && rc == 0;

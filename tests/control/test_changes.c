@@ -14,7 +14,10 @@
  * compiler through the test (meson.build).
  */
 
-/* The last call: "+new =replaced -gone others", filters by ascending id; "all": no list; "": no call. */
+/*
+ * The last call: "+new =replaced -gone others", filters by ascending id; "nothing": an empty list; "all":
+ * none; "": no call.
+ */
 static struct {
 	char text[256];
 	size_t len;
@@ -65,6 +68,8 @@ __wrap_sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
 		note_all(changes);
 	else
 		snprintf(last.text, sizeof(last.text), "all");
+	if (last.text[0] == '\0')
+		snprintf(last.text, sizeof(last.text), "nothing");
 	return __real_sl_snapshot_compile(policy, revision, previous, changes, host, out, err);
 }
 
@@ -94,8 +99,8 @@ test_one_filter(void **state)
 	assert_told(fixture_put(f, SL_OBJECT_FILTER, FILTER("a", "permit")), "");
 	assert_told(fixture_delete(f, SL_OBJECT_FILTER, "a"), "-a");
 	f->flags = SL_CHANGE_DRY_RUN;
-	assert_told(fixture_delete(f, SL_OBJECT_FILTER, "b"), "-b");
-	assert_told(fixture_put(f, SL_OBJECT_FILTER, FILTER("b", "permit")), "=b");
+	assert_told(fixture_delete(f, SL_OBJECT_FILTER, "b"), "all");
+	assert_told(fixture_put(f, SL_OBJECT_FILTER, FILTER("b", "permit")), "all");
 	f->flags = 0;
 	assert_told(fixture_put(f, SL_OBJECT_FILTER, FILTER("c", "block")), "+c");
 }
@@ -129,7 +134,7 @@ test_a_part_of_the_policy(void **state)
 			    "{'providers':[{'key':'p','name':'P'}],'filters':[" OWNED("a") "]}"),
 		"+a");
 	assert_told(fixture_put_part(f, "p", "{'filters':[" OWNED("b") "]}"), "-a +b");
-	assert_told(fixture_put(f, SL_OBJECT_PROVIDER, "{'key':'p','name':'Another'}"), "");
+	assert_told(fixture_put(f, SL_OBJECT_PROVIDER, "{'key':'p','name':'Another'}"), "nothing");
 }
 
 static void
@@ -137,12 +142,13 @@ test_what_filters_refer_to(void **state)
 {
 	struct fixture *f = *state;
 
+	/* Nothing refers yet to what is new. */
 	assert_told(
-		fixture_put(f, SL_OBJECT_SUBLAYER, "{'key':'s','name':'S','weight':9}"), "others");
+		fixture_put(f, SL_OBJECT_SUBLAYER, "{'key':'s','name':'S','weight':9}"), "nothing");
 	assert_told(
 		fixture_put(f, SL_OBJECT_SET,
 			"{'key':'b','name':'B','type':'v4_prefix','elements':['192.0.2.0/24']}"),
-		"others");
+		"nothing");
 	assert_told(
 		fixture_put(f, SL_OBJECT_FILTER,
 			"{'key':'a','name':'A','layer':'inbound_transport_v4','sublayer':'s',"
@@ -153,7 +159,29 @@ test_what_filters_refer_to(void **state)
 	assert_told(fixture_elements(f, "b", SL_ELEMENTS_ADD, "['198.51.100.0/24']"), "");
 	assert_told(
 		fixture_put(f, SL_OBJECT_SUBLAYER, "{'key':'s','name':'S','weight':8}"), "others");
-	assert_told(fixture_put_policy(f, "{}"), "-a others");
+	assert_told(fixture_put_policy(f, "{}"), "-a");
+}
+
+/* The later of two equals is made anew when they change places, and its filters stay what they are. */
+static void
+test_objects_made_anew(void **state)
+{
+	static const char filters[] =
+		"'filters':[{'key':'a','name':'A','layer':'inbound_transport_v4',"
+		"'sublayer':'s','action':'permit'}]}";
+	struct fixture *f = *state;
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		"{'sublayers':[{'key':'t','name':'T','weight':8},{'key':'s','name':'S','weight':8}]"
+		",%s",
+		filters);
+	assert_told(fixture_put_policy(f, text), "+a");
+	snprintf(text, sizeof(text),
+		"{'sublayers':[{'key':'s','name':'S','weight':8},{'key':'t','name':'T','weight':8}]"
+		",%s",
+		filters);
+	assert_told(fixture_put_policy(f, text), "others");
 }
 
 /* What a plugin is bound to cannot be told by objects. */
@@ -168,7 +196,7 @@ test_plugins(void **state)
 			    "'plugin':'spy'}],'filters':[{'key':'k','name':'K','layer':"
 			    "'inbound_transport_v4','action':{'type':'callout_inspection',"
 			    "'callout':'c'}}]}"),
-		"+k others");
+		"+k");
 	assert_told(sl_control_plugin_register(f->control, &spy_callout, &err), "all");
 	assert_told(sl_control_plugin_unload(f->control, "spy", &err), "all");
 }
@@ -201,6 +229,7 @@ main(void)
 		BOOTED(test_whole_policies),
 		BOOTED(test_a_part_of_the_policy),
 		BOOTED(test_what_filters_refer_to),
+		BOOTED(test_objects_made_anew),
 		BOOTED(test_plugins),
 		cmocka_unit_test_setup_teardown(
 			test_the_first_revision, fixture_set_up, fixture_tear_down),

@@ -294,10 +294,12 @@ put_or_delete(struct fixture *f, uint32_t draw)
 		"{'key':'%s','name':'N','layer':'inbound_transport_v4','weight':{'range':%u},"
 		"'action':'%s'}",
 		key, draw >> 8 & 15, (draw >> 16 & 1) != 0 ? "block" : "permit");
+	f->flags = (draw >> 20) % 7 == 0 ? SL_CHANGE_DRY_RUN : 0;
 	assert_int_equal(fixture_put(f, SL_OBJECT_FILTER, json), 0);
+	f->flags = 0;
 }
 
-/* Commits and folds as they come. */
+/* Commits, dry runs and folds as they come. */
 static void
 test_random_history(void **state)
 {
