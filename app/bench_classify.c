@@ -2,6 +2,7 @@
 #include "bench_classify.h"
 
 #include "bench.h"
+#include "bench_cpu.h"
 #include "bench_traffic.h"
 
 #include "base/sl_clock.h"
@@ -155,28 +156,36 @@ build_all(struct classify_run *run)
 	}
 }
 
-/* EAL is needed for rte_acl alone. */
+/* EAL is needed for rte_acl alone. It would choose a CPU of its own. */
 static int
-start_eal(const struct classify_run *run)
+start_eal(const struct classify_run *run, int cpu)
 {
-	static const char *const args[] = {"sluice-bench", "--no-huge", "--no-shconf", "--no-pci",
-		"--no-telemetry", "-m", "8192", "-l", "0", "--log-level=error",
+	char lcores[32];
+	const char *const args[] = {"sluice-bench", "--no-huge", "--no-shconf", "--no-pci",
+		"--no-telemetry", "-m", "8192", "--lcores", lcores, "--log-level=error",
 		"--force-max-simd-bitwidth=512"};
 	char *argv[SL_ARRAY_LEN(args) + 1] = {0};
+	size_t e = 0;
 
+	snprintf(lcores, sizeof(lcores), "0@%d", cpu);
 	for (size_t i = 0; i < SL_ARRAY_LEN(args); i++)
 		argv[i] = (char *)(uintptr_t)args[i];
-	for (size_t e = 0; e < run->n_entries; e++) {
-		if (run->entries[e].ops != &bench_engine_acl)
-			continue;
-		if (rte_eal_init(SL_ARRAY_LEN(args), argv) < 0) {
-			fprintf(stderr,
-				"sluice-bench: cannot start EAL with 8,192 MB for rte_acl\n");
-			return 1;
-		}
-		break;
-	}
-	return 0;
+	while (e < run->n_entries && run->entries[e].ops != &bench_engine_acl)
+		e++;
+	if (e == run->n_entries || rte_eal_init(SL_ARRAY_LEN(args), argv) >= 0)
+		return 0;
+	fprintf(stderr, "sluice-bench: cannot start EAL with 8,192 MB for rte_acl\n");
+	return 1;
+}
+
+static int
+take_cpu(const struct classify_run *run)
+{
+	struct bench_cpus cpus = bench_cpus_get();
+
+	if (cpus.last >= 0)
+		bench_cpu_stay(cpus.last);
+	return start_eal(run, SL_MAX(cpus.last, 0));
 }
 
 /* Reads or makes the trace, once the rules are there. */
@@ -215,7 +224,7 @@ prepare(struct classify_run *run)
 	}
 	run->given.rules = &run->rules;
 	run->given.trace = &run->trace;
-	return start_eal(run);
+	return take_cpu(run);
 }
 
 static int

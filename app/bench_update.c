@@ -10,7 +10,6 @@
 #include "classifier/sl_classify.h"
 
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -231,25 +230,12 @@ load(struct update_run *run, struct sl_error *err)
 static void
 choose_cpus(struct update_run *run)
 {
-	cpu_set_t cpus;
-
-	run->first_cpu = -1;
-	run->last_cpu = -1;
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
-		return;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		if (!CPU_ISSET((size_t)cpu, &cpus))
-			continue;
-		if (run->first_cpu < 0)
-			run->first_cpu = cpu;
-		run->last_cpu = cpu;
-	}
-	if (run->first_cpu == run->last_cpu)
+	run->cpus = bench_cpus_get();
+	if (run->cpus.first == run->cpus.last)
 		fprintf(stderr,
 			"sluice-bench: there is one CPU alone; the worker has to share it\n");
-	CPU_CLR((size_t)run->last_cpu, &cpus);
-	if (CPU_COUNT(&cpus) > 0)
-		sched_setaffinity(0, sizeof(cpus), &cpus);
+	if (run->cpus.last >= 0)
+		bench_cpu_avoid(run->cpus.last);
 }
 
 static int
@@ -258,7 +244,7 @@ prepare(struct update_run *run, struct sl_error *err)
 	struct bench_plane_config config = {.metas = &run->metas,
 		.layer = bench_policy_layer(&run->rules),
 		.burst = run->burst,
-		.cpu = run->last_cpu};
+		.cpu = run->cpus.last};
 	int rc;
 
 	run->latencies.published = calloc(run->n_updates, sizeof(double));

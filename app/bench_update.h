@@ -4,6 +4,7 @@
 
 /* sluice-bench update: what its measuring, its check and its report share. */
 
+#include "bench_cpu.h"
 #include "bench_updater.h"
 
 #define UPDATE_PAIRS_MAX 101u
@@ -24,7 +25,7 @@ struct update_run {
 	struct bench_plane *plane;
 	struct bench_updater updater;
 	uint32_t rate, burst, n_updates, n_pairs;
-	int first_cpu, last_cpu;
+	struct bench_cpus cpus; /* control on the first, the worker on the last */
 	struct update_latencies latencies;
 	double quiet[UPDATE_PAIRS_MAX]; /* lookups a second */
 	double busy[UPDATE_PAIRS_MAX];

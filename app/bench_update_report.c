@@ -49,7 +49,7 @@ update_report(const struct update_run *run)
 	printf("%zu rules, %zu headers, bursts of %u, worker on CPU %d, control on CPU %d; all "
 	       "rules "
 	       "in %.2f s\n%-28s %10s %10s %10s %10s\n",
-		run->rules.n, run->trace.n, run->burst, run->last_cpu, run->first_cpu,
+		run->rules.n, run->trace.n, run->burst, run->cpus.last, run->cpus.first,
 		run->updater.load_s, "one filter in or out, ms", "updates", "median", "p99", "max");
 	json = json_pack("{s:I, s:I, s:i, s:f, s:I}", "rules", (json_int_t)run->rules.n, "headers",
 		(json_int_t)run->trace.n, "burst", (int)run->burst, "load_s", run->updater.load_s,
