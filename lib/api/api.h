@@ -90,7 +90,7 @@ struct api_request {
 typedef void api_handler_fn(struct api_request *request, struct api_reply *reply);
 
 /*
- * The thread a handler runs on.  What is cheap runs on the server's; what may take long has a thread of its
+ * The thread a handler runs on.  What is cheap runs on the server's; what may take long has threads of its
  * own, so that neither a large answer nor a compilation keeps others waiting.
  */
 enum api_lane {

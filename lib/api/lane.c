@@ -5,11 +5,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define THREADS_MAX 4u
+#define THREADS_MAX 2u
 
 /*
- * Changes have several threads, so that one can be made while another is being compiled: the management
- * core builds both at once then.
+ * Changes have two threads, so that one can be made while another is being compiled: the management core
+ * builds both at once then.  Each may hold a document as large as the limit allows.
  */
 static const unsigned int wanted_threads[API_LANE_COUNT] = {
 	[API_LANE_READ] = 1,
