@@ -6,8 +6,8 @@
  * The inside of the management core.  Private to the room.
  *
  * Locks, in the order in which they are taken:
- *   commit  one writer at a time, held from the clone to the end of the grace period.  Guards policies,
- *           snapshots and the counts of references on objects: whoever frees one holds it.
+ *   commit  one writer at a time, held from the clone to the end of the grace period.  Guards the state in
+ *           force, the ledger, and what versions of a layer share; whoever frees a state holds it.
  *   events  the consuming side of the workers' rings, the event log, and `resolve`.
  *   views, ledger.mutex, plugins.mutex, queue.mutex, folder.mutex, mode
  *           held for a moment; nobody waits for anything under them.

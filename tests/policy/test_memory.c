@@ -7,7 +7,8 @@
  * here.
  */
 
-#define LAYER "inbound_transport_v4"
+#define LAYER  "inbound_transport_v4"
+#define N_KEYS 60u
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -270,6 +271,61 @@ test_changes(void **state)
 	sl_policy_free(policy);
 }
 
+/* One random change of a clone; what is refused for want of memory has changed nothing. */
+static void
+change_at_random(struct sl_policy *policy, bool *is_there, uint32_t draw)
+{
+	const unsigned int i = draw % N_KEYS;
+	struct sl_object *object;
+	char key[8];
+	int rc;
+
+	snprintf(key, sizeof(key), "f%u", i);
+	object = block(key);
+	finish(object);
+	countdown = (long)(draw >> 8) % 4 - 1;
+	if (is_there[i] && (draw >> 16) % 2 == 0) {
+		rc = sl_policy_delete(policy, SL_OBJECT_FILTER, key, NULL);
+		is_there[i] = rc != 0;
+		rc = -1; /* the new one was not taken over */
+	} else {
+		rc = sl_policy_put(policy, object, NULL);
+		is_there[i] = is_there[i] || rc == 0;
+	}
+	countdown = -1;
+	if (rc != 0)
+		sl_object_put(object);
+}
+
+static void
+test_random_changes(void **state)
+{
+	struct sl_policy *policy = sl_policy_new();
+	bool is_there[N_KEYS] = {false};
+	uint32_t seed = 3;
+
+	(void)state;
+	for (unsigned int step = 0; step < 3000; step++) {
+		struct sl_policy *clone = sl_policy_clone(policy);
+		size_t n = 0;
+
+		seed = seed * 1664525 + 1013904223;
+		change_at_random(clone, is_there, seed >> 4);
+		sl_policy_free(policy);
+		policy = clone;
+		for (unsigned int i = 0; i < N_KEYS; i++) {
+			char key[8];
+
+			snprintf(key, sizeof(key), "f%u", i);
+			assert_int_equal(
+				sl_policy_find(policy, SL_OBJECT_FILTER, key) != NULL, is_there[i]);
+			n += is_there[i];
+		}
+		assert_int_equal(sl_policy_len(policy, SL_OBJECT_FILTER), n);
+	}
+	sl_policy_free(policy);
+}
+
 int
 main(void)
 {
@@ -278,6 +334,7 @@ main(void)
 		cmocka_unit_test(test_object),
 		cmocka_unit_test(test_finish),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_random_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
