@@ -4,6 +4,7 @@
 #include "classifier/finds_run.h"
 #include "classifier/program.h"
 #include "classifier/tables.h"
+#include "classifier/tables_squeeze.h"
 
 /* Classification for processors with AVX2. */
 

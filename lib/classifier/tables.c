@@ -6,6 +6,7 @@
 #include "classifier/tables_dims.h"
 #include "classifier/tables_plan.h"
 #include "classifier/tables_sets.h"
+#include "classifier/tables_squeeze.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #define WORK_MAX 40000000
 /* More boxes than these are not tried. */
 #define BOXES_MAX 16384u
+/* Cells of all tables before they are squeezed. */
+#define VALUES_MAX ((size_t)6 << 20)
 /* Numbers a cell can hold. */
 #define NUMBERS_MAX 0x10000u
 
@@ -38,7 +41,8 @@ struct maker {
 	struct sl_tables_list *lists;
 	uint32_t *places;
 	uint32_t n_listed;
-	uint32_t sizes[SL_TABLES_PAIRS_MAX]; /* cells of pairs */
+	struct sl_matrix matrices[SL_TABLES_PAIRS_MAX]; /* by pair */
+	size_t n_values_left;                           /* that they may still have */
 };
 
 /* --- Kinds of answers. --- */
@@ -237,13 +241,21 @@ struct node {
 	uint8_t slot;
 };
 
+/* The members that a row and a column have in common: words of the sets that can be other than 0. */
+struct common {
+	uint64_t *bits;
+	uint32_t *at; /* which words they are, ascending */
+	uint32_t n;
+};
+
 /* A group at work, or what all of them share. */
 struct work {
 	struct maker *m;
 	const struct sl_tables_group *group; /* NULL: all */
 	struct node nodes[SL_TABLES_NODES_MAX];
-	uint64_t *both; /* a set of members */
+	struct common common;
 	uint64_t *answer;
+	uint32_t *ones; /* boxes of a row */
 };
 
 static int
@@ -267,31 +279,28 @@ set_of(const struct node *node, uint32_t class)
 	return node->set_of == NULL ? class : node->set_of[class];
 }
 
-/* Writes a table of which numbers are known by sets: both are numbered alike in the table or not. */
+/* The table of two nodes as packets look it up; `numbers` are by sets. 0, -ENOMEM or -E2BIG. */
 static int
-write_table(struct work *w, const struct node *a, const struct node *b, const uint32_t *numbers,
-	struct sl_tables_pair *pair)
+fill_matrix(struct maker *m, const struct node *a, const struct node *b, const uint32_t *numbers,
+	struct sl_matrix *matrix)
 {
-	struct sl_cells *cells = &w->m->cells;
-	const uint32_t n_rows = a == b ? 1 : a->n;
-	const size_t n = (size_t)n_rows * b->n;
-	int rc = sl_cells_add(cells, n, &pair->base);
+	const size_t n = (a == b ? (size_t)1 : a->n) * b->n;
 
-	w->m->sizes[w->m->tables.n_pairs - 1] = (uint32_t)n;
 	/* Both factors of a row's first cell must be below 32768, see sl_vec_multiply. */
-	if (rc == 0 && (a->n > SL_TABLES_CLASSES_MAX || b->n > SL_TABLES_CLASSES_MAX))
-		rc = -E2BIG;
-	if (rc != 0)
-		return rc;
-	pair->a = a->slot;
-	pair->b = b->slot;
-	pair->stride = a == b ? 0 : b->n;
-	for (uint32_t i = 0; i < n_rows; i++) {
+	if (a->n > SL_TABLES_CLASSES_MAX || b->n > SL_TABLES_CLASSES_MAX || n > m->n_values_left)
+		return -E2BIG;
+	m->n_values_left -= n;
+	matrix->n_rows = a == b ? 1 : a->n;
+	matrix->n_columns = b->n;
+	matrix->values = calloc(n, sizeof(*matrix->values));
+	if (matrix->values == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < matrix->n_rows; i++) {
 		const uint32_t *row = numbers + (a == b ? 0 : (size_t)set_of(a, i) * b->sets->n);
-		uint16_t *to = cells->list + pair->base + (size_t)i * b->n;
+		uint32_t *to = matrix->values + (size_t)i * b->n;
 
 		for (uint32_t j = 0; j < b->n; j++)
-			to[j] = (uint16_t)row[set_of(b, j)];
+			to[j] = row[set_of(b, j)];
 	}
 	return 0;
 }
@@ -301,30 +310,21 @@ write_table(struct work *w, const struct node *a, const struct node *b, const ui
 static uint32_t
 place_of(const struct work *w, uint32_t member)
 {
-	return w->m->boxes->list[w->group->members[member]].rank;
-}
-
-static uint32_t
-answer_one(const struct work *w, uint32_t words)
-{
-	for (uint32_t i = 0; i < words; i++) {
-		if (w->both[i] != 0)
-			return place_of(w, 64 * i + (uint32_t)__builtin_ctzll(w->both[i]));
-	}
-	return SL_TABLES_PLACE_NONE;
+	return w->m->boxes->list[member].rank;
 }
 
 /* The first match of each sublayer. */
 static void
-fill_few(const struct work *w, uint32_t words)
+fill_few(const struct work *w)
 {
 	uint32_t next = 0;
 
 	memset(w->answer, 0xff, w->m->answers.words * sizeof(*w->answer));
-	for (uint32_t i = 0; i < words; i++) {
-		for (uint64_t left = w->both[i]; left != 0; left &= left - 1) {
-			const uint32_t place =
-				place_of(w, 64 * i + (uint32_t)__builtin_ctzll(left));
+	for (uint32_t i = 0; i < w->common.n; i++) {
+		for (uint64_t left = w->common.bits[i]; left != 0; left &= left - 1) {
+			const uint32_t member =
+				64 * w->common.at[i] + (uint32_t)__builtin_ctzll(left);
+			const uint32_t place = place_of(w, member);
 			const uint32_t sublayer = w->m->sublayer_of[place];
 
 			if (place < next)
@@ -338,62 +338,215 @@ fill_few(const struct work *w, uint32_t words)
 
 /* All matches that may be in the list, whatever tests say. */
 static void
-fill_list(const struct work *w, uint32_t words)
+fill_list(const struct work *w)
 {
 	uint32_t next = 0;
 
 	memset(w->answer, 0, w->m->answers.words * sizeof(*w->answer));
-	for (uint32_t i = 0; i < words; i++) {
-		for (uint64_t left = w->both[i]; left != 0; left &= left - 1) {
-			const uint32_t member = 64 * i + (uint32_t)__builtin_ctzll(left);
+	for (uint32_t i = 0; i < w->common.n; i++) {
+		for (uint64_t left = w->common.bits[i]; left != 0; left &= left - 1) {
+			const uint32_t member =
+				64 * w->common.at[i] + (uint32_t)__builtin_ctzll(left);
 			const uint32_t place = place_of(w, member);
 
 			if (place < next)
 				continue;
 			w->answer[place / 64] |= (uint64_t)1 << place % 64;
-			if (!w->m->boxes->list[w->group->members[member]].is_tested)
+			if (!w->m->boxes->list[member].is_tested)
 				next = w->m->ends[place];
 		}
 	}
 }
 
 static int
-find_answer(struct work *w, uint32_t words, uint32_t *number)
+find_answer(struct work *w, const uint64_t *row, const uint64_t *column, uint32_t *number)
 {
-	if (w->m->tables.answer == SL_TABLES_ONE) {
-		*number = answer_one(w, words);
-		return 0;
-	}
+	for (uint32_t i = 0; i < w->common.n; i++)
+		w->common.bits[i] = row[w->common.at[i]] & column[w->common.at[i]];
 	if (w->m->tables.answer == SL_TABLES_FEW)
-		fill_few(w, words);
+		fill_few(w);
 	else
-		fill_list(w, words);
+		fill_list(w);
 	if (sl_sets_add(&w->m->answers, w->answer, number) != 0)
 		return -ENOMEM;
 	return w->m->answers.n > NUMBERS_MAX ? -E2BIG : 0;
 }
 
+static void
+find_common(struct common *common, const uint64_t *bits, uint32_t words)
+{
+	common->n = 0;
+	for (uint32_t i = 0; i < words; i++) {
+		if (bits[i] != 0)
+			common->at[common->n++] = i;
+	}
+}
+
+/* Words of all sets that are not 0. */
+static uint64_t
+count_words(const struct sl_sets *sets)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < (size_t)sets->n * sets->words; i++)
+		n += sets->bits[i] != 0;
+	return n;
+}
+
+/* Rows of answers: entry i * row_step + j * column_step is of row i and column j. */
+struct answers {
+	uint32_t *numbers;
+	const struct sl_sets *rows;
+	const struct sl_sets *columns;
+	size_t row_step;
+	size_t column_step;
+};
+
+static int
+find_row(struct work *w, const struct answers *to, uint32_t i)
+{
+	const uint64_t *row = sl_sets_at(to->rows, i);
+	int rc = 0;
+
+	find_common(&w->common, row, to->rows->words);
+	w->m->work.left -= (int64_t)to->columns->n * (w->common.n + w->m->answers.words + 8);
+	if (w->m->work.left < 0)
+		return -E2BIG;
+	for (uint32_t j = 0; j < to->columns->n && rc == 0; j++)
+		rc = find_answer(w, row, sl_sets_at(to->columns, j),
+			&to->numbers[i * to->row_step + j * to->column_step]);
+	return rc;
+}
+
+/* Columns by box: those of box b are list[starts[b]] .. list[starts[b + 1] - 1]. */
+struct holders {
+	uint32_t *starts;
+	uint32_t *list;
+};
+
+/* 0 or -ENOMEM; free both in either case. */
+static int
+list_holders(struct holders *holders, const struct sl_sets *columns)
+{
+	const uint32_t n_boxes = 64 * columns->words;
+	uint32_t n = 0;
+
+	holders->starts = calloc(n_boxes + (size_t)2, sizeof(*holders->starts));
+	for (size_t i = 0; i < (size_t)columns->n * columns->words; i++)
+		n += (uint32_t)__builtin_popcountll(columns->bits[i]);
+	holders->list = calloc(n + (size_t)1, sizeof(*holders->list));
+	if (holders->starts == NULL || holders->list == NULL)
+		return -ENOMEM;
+	for (uint32_t pass = 0; pass < 2; pass++) {
+		/* First the numbers of columns, two boxes on; then the columns, which moves starts one box on. */
+		for (uint32_t j = 0; j < columns->n; j++) {
+			const uint64_t *bits = sl_sets_at(columns, j);
+
+			for (uint32_t k = 0; k < columns->words; k++) {
+				for (uint64_t left = bits[k]; left != 0; left &= left - 1) {
+					const uint32_t box =
+						64 * k + (uint32_t)__builtin_ctzll(left);
+
+					if (pass == 0)
+						holders->starts[box + 2]++;
+					else
+						holders->list[holders->starts[box + 1]++] = j;
+				}
+			}
+		}
+		for (uint32_t box = 0; box < n_boxes && pass == 0; box++)
+			holders->starts[box + 2] += holders->starts[box + 1];
+	}
+	return 0;
+}
+
+/* Lists the boxes of a row, up to one that all columns hold: those behind it come too late. */
+static uint32_t
+list_ones(const struct work *w, const struct answers *to, const struct holders *holders,
+	const uint64_t *row)
+{
+	uint32_t n = 0;
+
+	for (uint32_t k = 0; k < to->rows->words; k++) {
+		for (uint64_t left = row[k]; left != 0; left &= left - 1) {
+			const uint32_t box = 64 * k + (uint32_t)__builtin_ctzll(left);
+
+			w->ones[n++] = box;
+			if (holders->starts[box + 1] - holders->starts[box] == to->columns->n)
+				return n;
+		}
+	}
+	return n;
+}
+
+/* The first match of each column: from the last box to the first, each takes the columns that hold it. */
+static void
+fill_ones(const struct work *w, const struct answers *to, const struct holders *holders, uint32_t i)
+{
+	uint32_t *numbers = to->numbers + i * to->row_step;
+	uint32_t n = list_ones(w, to, holders, sl_sets_at(to->rows, i));
+
+	for (uint32_t j = 0; j < to->columns->n; j++)
+		numbers[j * to->column_step] = SL_TABLES_PLACE_NONE;
+	while (n-- > 0) {
+		const uint32_t box = w->ones[n];
+
+		for (uint32_t k = holders->starts[box]; k < holders->starts[box + 1]; k++)
+			numbers[holders->list[k] * to->column_step] = place_of(w, box);
+	}
+}
+
+static int
+find_ones(struct work *w, const struct answers *to)
+{
+	struct holders holders = {.starts = NULL};
+	int rc = list_holders(&holders, to->columns);
+
+	for (uint32_t i = 0; i < to->rows->n && rc == 0; i++) {
+		w->m->work.left -= to->columns->n;
+		if (w->m->work.left < 0)
+			rc = -E2BIG;
+		else
+			fill_ones(w, to, &holders, i);
+	}
+	free(holders.starts);
+	free(holders.list);
+	return rc;
+}
+
+/* numbers[i * b->n + j] becomes the answer of sets i and j. */
 static int
 find_answers(struct work *w, const struct sl_sets *a, const struct sl_sets *b, uint32_t *numbers)
 {
-	const uint32_t words = b->words;
-	const uint32_t n_rows = a == b ? 1 : a->n;
+	/* The shorter rows are, the less there is to look at. */
+	const bool is_turned = count_words(b) * a->n < count_words(a) * b->n;
+	const struct answers to = {.numbers = numbers,
+		.rows = is_turned ? b : a,
+		.columns = is_turned ? a : b,
+		.row_step = is_turned ? 1 : b->n,
+		.column_step = is_turned ? b->n : 1};
 	int rc = 0;
 
-	for (uint32_t i = 0; i < n_rows && rc == 0; i++) {
-		const uint64_t *row = sl_sets_at(a, i);
+	if (w->m->tables.answer == SL_TABLES_ONE)
+		return find_ones(w, &to);
+	for (uint32_t i = 0; i < to.rows->n && rc == 0; i++)
+		rc = find_row(w, &to, i);
+	return rc;
+}
 
-		w->m->work.left -= (int64_t)b->n * (words + w->m->answers.words + 8);
-		if (w->m->work.left < 0)
-			return -E2BIG;
-		for (uint32_t j = 0; j < b->n && rc == 0; j++) {
-			const uint64_t *column = sl_sets_at(b, j);
+/* The answers of a group with a single node: one row, of all boxes. */
+static int
+find_lone_answers(struct work *w, const struct sl_sets *sets, uint32_t *numbers)
+{
+	struct sl_sets all;
+	int rc = sl_sets_init(&all, sets->words);
 
-			for (uint32_t k = 0; k < words; k++)
-				w->both[k] = a == b ? column[k] : row[k] & column[k];
-			rc = find_answer(w, words, &numbers[(size_t)i * b->n + j]);
-		}
+	if (rc == 0) {
+		memset(all.bits, 0xff, all.words * sizeof(*all.bits));
+		all.n = 1;
+		rc = find_answers(w, &all, sets, numbers);
 	}
+	sl_sets_fini(&all);
 	return rc;
 }
 
@@ -431,7 +584,8 @@ add_pair(struct work *w, const struct sl_tables_merge *merge, struct node *made)
 		return -ENOMEM;
 	if (made == NULL) {
 		w->m->tables.results[w->m->tables.n_groups++] = pair->out;
-		rc = find_answers(w, a->sets, b->sets, numbers);
+		rc = a == b ? find_lone_answers(w, b->sets, numbers)
+			    : find_answers(w, a->sets, b->sets, numbers);
 	} else {
 		rc = sl_sets_init(&made->own, a->sets->words);
 		if (rc == 0)
@@ -440,8 +594,10 @@ add_pair(struct work *w, const struct sl_tables_merge *merge, struct node *made)
 		made->n = made->own.n;
 		made->slot = pair->out;
 	}
+	pair->a = a->slot;
+	pair->b = b->slot;
 	if (rc == 0)
-		rc = write_table(w, a, b, numbers, pair);
+		rc = fill_matrix(w->m, a, b, numbers, &w->m->matrices[w->m->tables.n_pairs - 1]);
 	free(numbers);
 	return rc;
 }
@@ -467,8 +623,10 @@ work_free(struct work *w)
 		sl_sets_fini(&w->nodes[i].own);
 		free(w->nodes[i].set_of);
 	}
-	free(w->both);
+	free(w->common.bits);
+	free(w->common.at);
 	free(w->answer);
+	free(w->ones);
 	free(w);
 }
 
@@ -505,9 +663,11 @@ add_group(struct maker *m, const struct sl_tables_group *group)
 
 	if (w == NULL)
 		return -ENOMEM;
-	w->both = calloc(group->n / 64 + (size_t)1, sizeof(*w->both));
+	w->common.bits = calloc(m->boxes->n / 64 + (size_t)1, sizeof(*w->common.bits));
+	w->common.at = calloc(m->boxes->n / 64 + (size_t)1, sizeof(*w->common.at));
 	w->answer = calloc(m->answers.words, sizeof(*w->answer));
-	if (w->both == NULL || w->answer == NULL)
+	w->ones = calloc(m->boxes->n + (size_t)64, sizeof(*w->ones));
+	if (w->common.bits == NULL || w->common.at == NULL || w->answer == NULL || w->ones == NULL)
 		rc = -ENOMEM;
 	for (uint32_t i = 0; i < plan->n_leaves && rc == 0; i++)
 		rc = load_leaf(w, plan->leaves[i]);
@@ -522,12 +682,11 @@ add_group(struct maker *m, const struct sl_tables_group *group)
 static int
 add_groups(struct maker *m)
 {
-	const uint32_t n_element_cells = m->cells.n;
 	int rc = add_shared(m);
 
 	for (uint32_t i = 0; i < m->groups.n_groups && rc == 0; i++)
 		rc = add_group(m, &m->groups.groups[i]);
-	return rc == 0 ? sl_tables_fuse(&m->tables, &m->cells, n_element_cells, m->sizes) : rc;
+	return rc == 0 ? sl_tables_put_pairs(&m->tables, m->matrices, &m->cells) : rc;
 }
 
 /* --- Lists. --- */
@@ -606,6 +765,8 @@ count_facts(struct sl_tables *tables, const struct maker *m)
 	tables->n_answers = m->answers.n;
 	tables->gathers = tables->n_windows + (uint32_t)tables->n_pairs +
 		(uint32_t)tables->n_quads * tables->n_groups;
+	for (uint32_t i = 0; i < tables->n_pairs; i++)
+		tables->gathers += tables->pairs[i].kinds != 0 ? 2 : 0;
 	for (uint32_t i = 0; i < tables->n_elements; i++)
 		tables->gathers += tables->elements[i].n_levels;
 	tables->lines = (uint32_t)(tables->table_bytes / SL_CACHE_LINE);
@@ -664,6 +825,7 @@ make(struct maker *m, size_t bytes_max, const struct sl_tables **out)
 	int rc;
 
 	m->work.left = WORK_MAX;
+	m->n_values_left = VALUES_MAX;
 	m->cells.n_max = (uint32_t)SL_MIN(bytes_max / sizeof(uint16_t), (size_t)UINT32_MAX / 4);
 	m->sublayer_of = calloc(m->n_places + (size_t)1, sizeof(*m->sublayer_of));
 	m->tested = calloc(m->n_places / 64 + (size_t)1, sizeof(*m->tested));
@@ -709,6 +871,8 @@ sl_tables_build(const struct sl_boxes *boxes, const struct sl_key_plan *plan, co
 	sl_sets_fini(&m->answers);
 	free(m->sublayer_of);
 	free(m->tested);
+	for (uint32_t i = 0; i < SL_TABLES_PAIRS_MAX; i++)
+		free(m->matrices[i].values);
 	free(m->lists);
 	free(m->places);
 	free(m);

@@ -99,7 +99,9 @@ struct sl_tables_element {
 
 /*
  * From two slots to a third, or to the answer of a group: cells[base + a * stride + b].  A pair with
- * a second slot has two cells for each, one behind the other.
+ * a second slot has two cells for each, one behind the other.  A squeezed one (tables_squeeze.h) has first at
+ * its base an entry for each row, then by region and column the kind of column, then cells by row
+ * and kind.
  */
 struct sl_tables_pair {
 	uint32_t base;
@@ -108,6 +110,8 @@ struct sl_tables_pair {
 	uint8_t b;
 	uint8_t out;
 	uint8_t second; /* or NONE */
+	uint32_t kinds; /* behind the base; 0: not squeezed */
+	uint32_t cells; /* likewise */
 };
 
 /* A list of places: the packet's, if none of them fails its test. */

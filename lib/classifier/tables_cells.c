@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/tables_cells.h"
 
+#include "classifier/tables_plan.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +71,6 @@ make_count(struct sl_tables_element *element, const struct step *steps, uint32_t
 
 /* --- Tries. --- */
 
-/* A level of a trie costs a look-up, and so do cells, as memory that is farther away. */
-#define LEVEL_CELLS 131072u
-
 /* Bits by level, and what they cost. */
 struct strides {
 	unsigned int bits[SL_TABLES_LEVELS];
@@ -105,7 +104,7 @@ count_nodes(const struct step *steps, uint32_t n, unsigned int bits, uint32_t co
 static uint64_t
 strides_cost(const struct strides *strides)
 {
-	return strides->cells + (uint64_t)strides->n * LEVEL_CELLS;
+	return strides->cells + (uint64_t)strides->n * SL_TABLES_LOOK_UP;
 }
 
 /* All ways to go on from `depth` bits with what is chosen so far. */

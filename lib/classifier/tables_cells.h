@@ -6,6 +6,7 @@
 
 #include "classifier/tables.h"
 #include "classifier/tables_dims.h"
+#include "classifier/tables_squeeze.h"
 
 #include <stdint.h>
 
@@ -29,10 +30,10 @@ int sl_tables_look_up(const struct sl_dim *dim, unsigned int bits, struct sl_cel
 	struct sl_tables_element *element) SL_MUST_CHECK;
 
 /*
- * Orders the pairs, and makes one of two that the same classes select.  Cells up to `n_kept` stay where
- * they are; behind them each pair i has sizes[i].  0, -ENOMEM or -E2BIG.
+ * Orders the pairs, makes one of two that the same classes select, and writes their tables, of which
+ * matrices[i] holds what pair i selects.  0, -ENOMEM or -E2BIG.
  */
-int sl_tables_fuse(struct sl_tables *tables, struct sl_cells *cells, uint32_t n_kept,
-	uint32_t *sizes) SL_MUST_CHECK;
+int sl_tables_put_pairs(
+	struct sl_tables *tables, struct sl_matrix *matrices, struct sl_cells *cells) SL_MUST_CHECK;
 
 #endif

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/tables_cells.h"
 
+#include "classifier/tables_plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Pairs in the order in which packets look them up, and two look-ups made one. */
@@ -23,22 +27,22 @@ find_depths(const struct sl_tables *tables, uint8_t depths[SL_TABLES_SLOTS_MAX])
  * ascending depth.
  */
 static void
-order_pairs(struct sl_tables *tables, uint32_t *sizes)
+order_pairs(struct sl_tables *tables, struct sl_matrix *matrices)
 {
 	uint8_t depths[SL_TABLES_SLOTS_MAX];
 
 	find_depths(tables, depths);
 	for (uint32_t i = 1; i < tables->n_pairs; i++) {
 		const struct sl_tables_pair pair = tables->pairs[i];
-		const uint32_t size = sizes[i];
+		const struct sl_matrix matrix = matrices[i];
 		uint32_t at = i;
 
 		for (; at > 0 && depths[tables->pairs[at - 1].out] > depths[pair.out]; at--) {
 			tables->pairs[at] = tables->pairs[at - 1];
-			sizes[at] = sizes[at - 1];
+			matrices[at] = matrices[at - 1];
 		}
 		tables->pairs[at] = pair;
-		sizes[at] = size;
+		matrices[at] = matrix;
 	}
 }
 
@@ -55,59 +59,147 @@ find_twin(const struct sl_tables *tables, uint32_t i)
 	return twin;
 }
 
+/* Makes a pair and its twin one: the twin's values are the upper halves. */
 static void
-remove_pair(struct sl_tables *tables, uint32_t *sizes, uint32_t i)
+unite(struct sl_tables *tables, struct sl_matrix *matrices, uint32_t i, uint32_t twin)
 {
-	const uint32_t n = --tables->n_pairs - i;
+	struct sl_matrix *matrix = &matrices[i];
+	const size_t n = (size_t)matrix->n_rows * matrix->n_columns;
+	const uint32_t n_behind = --tables->n_pairs - twin;
 
-	memmove(&tables->pairs[i], &tables->pairs[i + 1], n * sizeof(tables->pairs[0]));
-	memmove(&sizes[i], &sizes[i + 1], n * sizeof(sizes[0]));
+	for (size_t k = 0; k < n; k++)
+		matrix->values[k] |= matrices[twin].values[k] << 16;
+	tables->pairs[i].second = tables->pairs[twin].out;
+	free(matrices[twin].values);
+	memmove(&tables->pairs[twin], &tables->pairs[twin + 1],
+		n_behind * sizeof(tables->pairs[0]));
+	memmove(&matrices[twin], &matrices[twin + 1], n_behind * sizeof(matrices[0]));
+	matrices[tables->n_pairs].values = NULL;
 }
 
-/* Copies the cells of a pair, those of its twin, if it has one, between them. */
-static int
-copy_cells(struct sl_cells *to, const struct sl_cells *from, struct sl_tables_pair *pair,
-	const struct sl_tables_pair *twin, uint32_t n)
+/* Values as one cell each, or as two. */
+static void
+put_values(uint16_t *to, const uint32_t *values, size_t n, uint32_t width)
 {
-	const uint16_t *cells = from->list + pair->base;
-	uint32_t base;
-	const int rc = sl_cells_add(to, twin == NULL ? n : 2 * (size_t)n, &base);
+	for (size_t i = 0; i < n; i++) {
+		to[i * width] = (uint16_t)values[i];
+		if (width == 2)
+			to[i * width + 1] = (uint16_t)(values[i] >> 16);
+	}
+}
+
+static int
+put_plain(struct sl_cells *cells, const struct sl_matrix *matrix, struct sl_tables_pair *pair,
+	uint32_t width)
+{
+	const size_t n = (size_t)matrix->n_rows * matrix->n_columns;
+	const int rc = sl_cells_add(cells, n * width, &pair->base);
+
+	if (rc == 0)
+		put_values(cells->list + pair->base, matrix->values, n, width);
+	pair->stride = matrix->n_rows == 1 ? 0 : matrix->n_columns;
+	return rc;
+}
+
+static int
+put_squeezed(struct sl_cells *cells, const struct sl_matrix *matrix,
+	const struct sl_squeezed *squeezed, struct sl_tables_pair *pair, uint32_t width)
+{
+	const size_t n_kinds = (size_t)squeezed->n_regions * matrix->n_columns;
+	const int rc = sl_cells_add(cells, sl_squeezed_size(squeezed, matrix, width), &pair->base);
+	uint16_t *to;
 
 	if (rc != 0)
 		return rc;
-	if (twin == NULL) {
-		memcpy(to->list + base, cells, n * sizeof(*cells));
-	} else {
-		for (uint32_t i = 0; i < n; i++) {
-			to->list[base + 2 * i] = cells[i];
-			to->list[base + 2 * i + 1] = from->list[twin->base + i];
-		}
-		pair->second = twin->out;
-	}
-	pair->base = base;
+	to = cells->list + pair->base;
+	pair->stride = matrix->n_columns;
+	pair->kinds = 2 * matrix->n_rows;
+	pair->cells = (uint32_t)(pair->kinds + n_kinds);
+	memcpy(to, squeezed->rows, matrix->n_rows * sizeof(*squeezed->rows));
+	memcpy(to + pair->kinds, squeezed->kinds, n_kinds * sizeof(*to));
+	put_values(to + pair->cells, squeezed->values, squeezed->n_values, width);
 	return 0;
 }
 
-int
-sl_tables_fuse(struct sl_tables *tables, struct sl_cells *cells, uint32_t n_kept, uint32_t *sizes)
+/* The matrix with its rows as columns. 0 or -ENOMEM. */
+static int
+turn(const struct sl_matrix *matrix, struct sl_matrix *turned)
 {
-	struct sl_cells fused = {.n_max = cells->n_max};
-	uint32_t at;
-	int rc = sl_cells_add(&fused, n_kept, &at);
+	const uint32_t n_rows = matrix->n_rows;
 
-	if (rc == 0)
-		memcpy(fused.list, cells->list, n_kept * sizeof(*cells->list));
-	order_pairs(tables, sizes);
+	*turned = (struct sl_matrix){.n_rows = matrix->n_columns, .n_columns = n_rows};
+	turned->values = calloc((size_t)n_rows * matrix->n_columns, sizeof(*turned->values));
+	if (turned->values == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n_rows; i++) {
+		const uint32_t *row = matrix->values + (size_t)i * matrix->n_columns;
+
+		for (uint32_t j = 0; j < matrix->n_columns; j++)
+			turned->values[(size_t)j * n_rows + i] = row[j];
+	}
+	return 0;
+}
+
+/* Makes it squeezed, if that takes less than `*size` cells, which it lowers. 0 or -ENOMEM. */
+static int
+try_squeezed(struct sl_squeezed *squeezed, const struct sl_matrix *matrix, uint32_t width,
+	size_t *size, bool *is_better)
+{
+	const int rc = sl_squeezed_make(squeezed, matrix, *size);
+
+	*is_better = rc == 0 && sl_squeezed_size(squeezed, matrix, width) < *size;
+	if (*is_better)
+		*size = sl_squeezed_size(squeezed, matrix, width);
+	return rc == -E2BIG ? 0 : rc;
+}
+
+/* Writes the table of a pair in the form that is likely to be fastest. */
+static int
+put_pair(struct sl_cells *cells, const struct sl_matrix *matrix, struct sl_tables_pair *pair)
+{
+	const uint32_t width = pair->second == SL_TABLES_SLOT_NONE ? 1 : 2;
+	size_t size = sl_tables_squeezed_max((uint64_t)matrix->n_rows * matrix->n_columns * width);
+	struct sl_squeezed by_rows = {.n_values = 0};
+	struct sl_squeezed by_columns = {.n_values = 0};
+	struct sl_matrix turned = {.values = NULL};
+	bool is_squeezed = false;
+	bool is_turned = false;
+	int rc = 0;
+
+	if (size > 0)
+		rc = turn(matrix, &turned);
+	if (rc == 0 && size > 0)
+		rc = try_squeezed(&by_rows, matrix, width, &size, &is_squeezed);
+	if (rc == 0 && size > 0)
+		rc = try_squeezed(&by_columns, &turned, width, &size, &is_turned);
+	if (rc == 0 && is_turned) {
+		const uint8_t a = pair->a;
+
+		pair->a = pair->b;
+		pair->b = a;
+		rc = put_squeezed(cells, &turned, &by_columns, pair, width);
+	} else if (rc == 0) {
+		rc = is_squeezed ? put_squeezed(cells, matrix, &by_rows, pair, width)
+				 : put_plain(cells, matrix, pair, width);
+	}
+	sl_squeezed_fini(&by_rows);
+	sl_squeezed_fini(&by_columns);
+	free(turned.values);
+	return rc;
+}
+
+int
+sl_tables_put_pairs(struct sl_tables *tables, struct sl_matrix *matrices, struct sl_cells *cells)
+{
+	int rc = 0;
+
+	order_pairs(tables, matrices);
 	for (uint32_t i = 0; i < tables->n_pairs && rc == 0; i++) {
 		const uint32_t twin = find_twin(tables, i);
-		const bool has_twin = twin < tables->n_pairs;
 
-		rc = copy_cells(&fused, cells, &tables->pairs[i],
-			has_twin ? &tables->pairs[twin] : NULL, sizes[i]);
-		if (has_twin)
-			remove_pair(tables, sizes, twin);
+		if (twin < tables->n_pairs)
+			unite(tables, matrices, i, twin);
+		rc = put_pair(cells, &matrices[i], &tables->pairs[i]);
 	}
-	sl_cells_fini(cells);
-	*cells = fused;
 	return rc;
 }

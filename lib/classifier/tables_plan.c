@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/tables_plan.h"
 
+#include "classifier/tables_squeeze.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Tables of so many cells are not worth another group, which costs every packet some look-ups. */
-#define CELLS_GOOD 196608u
 /* Cells from which the classes of a pair are estimated, with many nodes left and with three. */
 #define SAMPLE_EARLY 1024u
-#define SAMPLE_LATE  8192u
+#define SAMPLE_LATE  32768u
 /* Pairs of more cells are not looked at before they must be. */
 #define TRY_MAX 65536u
 /* ... and more cells than these never. */
-#define PAIR_MAX 400000u
+#define PAIR_MAX 2000000u
 
 /* Elements of one field are merged for all groups if they have no more cells than that, */
 #define SHARE_FIELD_MAX 65536u
@@ -30,48 +30,25 @@ sl_tables_node_sets(const struct sl_tables_plan *plan, uint32_t node)
 	return node < n_dims ? &plan->dims->list[node].sets : &plan->shared_sets[node - n_dims];
 }
 
-/* Of a set of boxes, the members of a group. */
-static void
-restrict_set(const uint64_t *boxes, uint32_t words, const uint32_t *index_of, uint64_t *members)
-{
-	for (uint32_t i = 0; i < words; i++) {
-		for (uint64_t left = boxes[i]; left != 0; left &= left - 1) {
-			const uint32_t member = index_of[64 * i + (uint32_t)__builtin_ctzll(left)];
-
-			/* Boxes of other groups have the number of a member that nobody is. */
-			members[member / 64] |= (uint64_t)1 << member % 64;
-		}
-	}
-}
-
 int
 sl_tables_group_sets(const struct sl_tables_plan *plan, const struct sl_tables_group *group,
 	uint32_t node, struct sl_sets *out, uint32_t *set_of)
 {
 	const struct sl_sets *sets = sl_tables_node_sets(plan, node);
-	uint32_t *index_of = calloc(plan->dims->n_boxes + (size_t)1, sizeof(*index_of));
-	int rc = sl_sets_init(out, group->n / 64 + 1);
-	uint64_t *members = calloc(out->words, sizeof(*members));
+	uint64_t *members = calloc(sets->words, sizeof(*members));
+	int rc = sl_sets_init(out, sets->words);
 
-	if (index_of == NULL || members == NULL)
+	if (members == NULL)
 		rc = -ENOMEM;
-	if (rc == 0) {
-		for (uint32_t i = 0; i < plan->dims->n_boxes; i++)
-			index_of[i] = group->n;
-		for (uint32_t i = 0; i < group->n; i++)
-			index_of[group->members[i]] = i;
-	}
 	for (uint32_t i = 0; i < sets->n && rc == 0; i++) {
 		uint32_t number;
 
-		memset(members, 0, out->words * sizeof(*members));
-		restrict_set(sl_sets_at(sets, i), sets->words, index_of, members);
-		members[group->n / 64] &= ~((uint64_t)1 << group->n % 64);
+		for (uint32_t k = 0; k < sets->words; k++)
+			members[k] = sl_sets_at(sets, i)[k] & group->members[k];
 		rc = sl_sets_add(out, members, &number);
 		if (set_of != NULL)
 			set_of[i] = number;
 	}
-	free(index_of);
 	free(members);
 	return rc;
 }
@@ -87,11 +64,23 @@ struct search {
 	uint32_t n_nodes;
 	uint8_t open[SL_DIMS_MAX]; /* nodes that are not merged yet */
 	uint32_t n_open;
-	uint64_t limit; /* cells from which on the group is of no interest */
-	uint64_t cost;  /* cells so far */
+	uint64_t limit;   /* cells from which on the group is of no interest */
+	uint64_t cost;    /* cells so far */
+	uint64_t *common; /* by node, see common_of */
+	uint32_t words;
 	/* By two nodes: how many classes they have together; 0: not known. */
 	uint32_t joint[SL_TABLES_NODES_MAX][SL_TABLES_NODES_MAX];
+	uint32_t joint16[SL_TABLES_NODES_MAX][SL_TABLES_NODES_MAX]; /* their mean16 */
+	uint32_t sample[SL_TABLES_NODES_MAX][SL_TABLES_NODES_MAX];  /* cells looked at */
+	uint32_t mean16[SL_TABLES_NODES_MAX];                       /* see sl_sets_mean16 */
 };
+
+/* The boxes that all classes of a node hold. */
+static uint64_t *
+common_of(const struct search *s, uint32_t node)
+{
+	return s->common + (size_t)node * s->words;
+}
 
 static int
 load_nodes(struct search *s)
@@ -104,6 +93,10 @@ load_nodes(struct search *s)
 
 		if (rc != 0)
 			return rc;
+		s->mean16[node] = sl_sets_mean16(&s->sets[node]);
+		sl_sets_common(&s->sets[node], common_of(s, node));
+		for (uint32_t k = 0; k < s->words; k++)
+			common_of(s, node)[k] &= s->group->members[k];
 		s->work->left -= (int64_t)from->n * from->words;
 		if (s->sets[node].n > 1)
 			s->open[s->n_open++] = node;
@@ -117,10 +110,55 @@ cells_of(const struct search *s, uint32_t a, uint32_t b)
 	return (uint64_t)s->sets[a].n * s->sets[b].n;
 }
 
+static void
+merge_common(struct search *s, uint32_t a, uint32_t b, uint32_t made)
+{
+	for (uint32_t i = 0; i < s->words; i++)
+		common_of(s, made)[i] = common_of(s, a)[i] & common_of(s, b)[i];
+}
+
+/* A node, which may not have been made yet. */
+struct factor {
+	uint32_t node;
+	uint32_t mean16; /* boxes of a class, in sixteenths */
+	uint64_t n;      /* classes */
+};
+
+/* What a table of two nodes is likely to take, squeezed, with the first for its rows. */
+static uint64_t
+squeezed_cost(const struct search *s, struct factor rows, struct factor columns)
+{
+	const uint64_t *in_rows = common_of(s, rows.node);
+	const uint32_t n_shared = sl_bits_without(in_rows, common_of(s, columns.node), s->words);
+	const uint32_t n_common = sl_bits_count(in_rows, s->words);
+	const uint32_t own16 = rows.mean16 > 16 * n_common ? rows.mean16 - 16 * n_common : 0;
+
+	return sl_squeezed_estimate(rows.n, columns.n, n_shared, rows.n * own16 / 16);
+}
+
+/* What the table of two nodes is likely to cost, in cells: those that it takes, and its look-ups. */
+static uint64_t
+table_cost(const struct search *s, struct factor a, struct factor b)
+{
+	const uint64_t plain = sl_tables_weigh(a.n * b.n) + SL_TABLES_LOOK_UP;
+	uint64_t squeezed;
+
+	if (sl_tables_squeezed_max(a.n * b.n) == 0)
+		return plain;
+	squeezed = SL_MIN(squeezed_cost(s, a, b), squeezed_cost(s, b, a));
+	return SL_MIN(plain, sl_tables_weigh(squeezed) + SL_TABLES_SQUEEZED);
+}
+
+static struct factor
+factor_of(const struct search *s, uint32_t node)
+{
+	return (struct factor){.node = node, .mean16 = s->mean16[node], .n = s->sets[node].n};
+}
+
 /* Counts the classes that every `stride`-th set of `a` makes with all of `b`. */
 static int
 count_sample(struct search *s, const struct sl_sets *a, const struct sl_sets *b, uint32_t stride,
-	uint32_t *n)
+	uint32_t *n, uint32_t *mean16)
 {
 	struct sl_sets both;
 	int rc = sl_sets_init(&both, a->words);
@@ -128,6 +166,7 @@ count_sample(struct search *s, const struct sl_sets *a, const struct sl_sets *b,
 	if (rc == 0)
 		rc = sl_sets_cross(&both, a, stride, b, NULL, s->work);
 	*n = both.n;
+	*mean16 = sl_sets_mean16(&both);
 	sl_sets_fini(&both);
 	return rc;
 }
@@ -146,16 +185,19 @@ estimate_joint(struct search *s, uint32_t a, uint32_t b, uint32_t sample, uint64
 	uint32_t stride = 1;
 	uint32_t more;
 	uint32_t less;
+	uint32_t mean16;
 	int rc;
 
 	*n = s->joint[a][b];
-	if (*n > 0)
+	if (*n > 0 && s->sample[a][b] >= SL_MIN(sample, cells))
 		return 0;
+	s->sample[a][b] = s->sample[b][a] = (uint32_t)SL_MIN(sample, cells);
 	while (cells / stride > sample && rows->n / stride > 8)
 		stride *= 2;
-	rc = count_sample(s, rows, columns, stride, &more);
+	rc = count_sample(s, rows, columns, stride, &more, &mean16);
+	s->joint16[a][b] = s->joint16[b][a] = mean16;
 	if (rc == 0 && stride > 1)
-		rc = count_sample(s, rows, columns, 2 * stride, &less);
+		rc = count_sample(s, rows, columns, 2 * stride, &less, &mean16);
 	*n = more;
 	for (uint32_t left = stride; left > 1 && rc == 0; left /= 2)
 		*n = *n * more / less;
@@ -172,23 +214,28 @@ merge(struct search *s, uint32_t a, uint32_t b)
 	const uint8_t node_a = s->open[a];
 	const uint8_t node_b = s->open[b];
 	const uint32_t made = s->n_nodes++;
+	int rc;
 
 	/* The same pair looks the same in every group. */
 	group->merges[group->n_merges++] =
 		(struct sl_tables_merge){SL_MIN(node_a, node_b), SL_MAX(node_a, node_b)};
-	s->cost += cells_of(s, node_a, node_b);
+	s->cost += table_cost(s, factor_of(s, node_a), factor_of(s, node_b));
+	merge_common(s, node_a, node_b, made);
 	s->open[a] = (uint8_t)made;
 	s->open[b] = s->open[--s->n_open];
 	if (s->n_open == 2) {
 		/* What is left is one product, for which the count will do. */
 		s->sets[made].n = s->joint[node_a][node_b];
+		s->mean16[made] = s->joint16[node_a][node_b];
 		return 0;
 	}
 	if (s->n_open == 1)
 		return 0; /* the cells are the answer */
 	if (sl_sets_init(&s->sets[made], s->sets[node_a].words) != 0)
 		return -ENOMEM;
-	return sl_sets_cross(&s->sets[made], &s->sets[node_a], 1, &s->sets[node_b], NULL, s->work);
+	rc = sl_sets_cross(&s->sets[made], &s->sets[node_a], 1, &s->sets[node_b], NULL, s->work);
+	s->mean16[made] = sl_sets_mean16(&s->sets[made]);
+	return rc;
 }
 
 /* Two positions in the list of open nodes. */
@@ -233,14 +280,18 @@ rate_late(struct search *s, struct choice *choice)
 	const uint32_t c = s->open[3 - choice->a - choice->b];
 	const uint64_t cells = cells_of(s, a, b);
 	const uint64_t left = s->limit > s->cost ? s->limit - s->cost : 0;
+	struct factor both;
 	uint64_t n;
 	int rc;
 
 	choice->score = SL_TABLES_COST_NONE;
-	if (cells >= SL_MIN((uint64_t)PAIR_MAX, left))
+	if (cells >= PAIR_MAX || table_cost(s, factor_of(s, a), factor_of(s, b)) >= left)
 		return 0;
 	rc = estimate_joint(s, a, b, SAMPLE_LATE, &n);
-	choice->score = cells + n * s->sets[c].n;
+	merge_common(s, a, b, s->n_nodes);
+	both = (struct factor){.node = s->n_nodes, .mean16 = s->joint16[a][b], .n = n};
+	choice->score = table_cost(s, factor_of(s, a), factor_of(s, b)) +
+		table_cost(s, both, factor_of(s, c));
 	/* Two leaves can be looked up while the third node is still being made. */
 	if (is_leaf(s, a) && is_leaf(s, b))
 		choice->score = choice->score / 4 * 3;
@@ -276,7 +327,7 @@ search_order(struct search *s)
 		const uint8_t node = s->n_open == 1 ? s->open[0] : s->plan->leaves[0];
 
 		s->group->merges[s->group->n_merges++] = (struct sl_tables_merge){node, node};
-		s->cost = s->sets[node].n;
+		s->cost = s->sets[node].n + SL_TABLES_LOOK_UP;
 	}
 	while (rc == 0 && s->n_open > 1) {
 		struct choice best = {.a = 0, .b = 1, .score = 0};
@@ -307,8 +358,10 @@ plan_group(const struct sl_tables_plan *plan, struct sl_tables_group *group, uin
 	s->group = group;
 	s->work = work;
 	s->limit = limit;
+	s->words = plan->dims->n_boxes / 64 + 1;
+	s->common = calloc((size_t)SL_TABLES_NODES_MAX * s->words, sizeof(*s->common));
 	group->n_merges = 0;
-	rc = search_order(s);
+	rc = s->common == NULL ? -ENOMEM : search_order(s);
 	if (rc == -E2BIG && work->left >= 0) {
 		s->cost = SL_TABLES_COST_NONE;
 		rc = 0;
@@ -316,6 +369,7 @@ plan_group(const struct sl_tables_plan *plan, struct sl_tables_group *group, uin
 	group->cost = s->cost < limit ? s->cost : SL_TABLES_COST_NONE;
 	for (uint32_t i = 0; i < s->n_nodes; i++)
 		sl_sets_fini(&s->sets[i]);
+	free(s->common);
 	free(s);
 	return rc;
 }
@@ -425,20 +479,26 @@ division_fini(struct division *division)
 	group_fini(&division->narrow);
 }
 
+static void
+add_member(struct sl_tables_group *group, uint32_t box)
+{
+	group->members[box / 64] |= (uint64_t)1 << box % 64;
+	group->n++;
+}
+
 static int
-divide(struct division *division, const struct sl_tables_group *group, const struct sl_dim *dim)
+divide(struct division *division, const struct sl_tables_group *group, const struct sl_dim *dim,
+	uint32_t n_boxes)
 {
 	memset(division, 0, sizeof(*division));
-	division->open.members = calloc(group->n + (size_t)1, sizeof(uint32_t));
-	division->narrow.members = calloc(group->n + (size_t)1, sizeof(uint32_t));
+	division->open.members = calloc(n_boxes / 64 + (size_t)1, sizeof(uint64_t));
+	division->narrow.members = calloc(n_boxes / 64 + (size_t)1, sizeof(uint64_t));
 	if (division->open.members == NULL || division->narrow.members == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < group->n; i++) {
-		struct sl_tables_group *to = sl_dim_is_open(dim, group->members[i])
-			? &division->open
-			: &division->narrow;
-
-		to->members[to->n++] = group->members[i];
+	for (uint32_t box = 0; box < n_boxes; box++) {
+		if (group->members[box / 64] >> box % 64 & 1)
+			add_member(sl_dim_is_open(dim, box) ? &division->open : &division->narrow,
+				box);
 	}
 	return 0;
 }
@@ -458,7 +518,7 @@ try_division(struct division *division, const struct sl_tables_plan *plan,
 	const struct sl_tables_group *group, uint32_t dim, uint64_t limit,
 	struct sl_tables_work *work)
 {
-	int rc = divide(division, group, &plan->dims->list[dim]);
+	int rc = divide(division, group, &plan->dims->list[dim], plan->dims->n_boxes);
 
 	division->open.cost = division->narrow.cost = SL_TABLES_COST_NONE;
 	if (rc != 0 || division->open.n == 0 || division->narrow.n == 0)
@@ -521,15 +581,15 @@ largest_group(struct sl_tables_plan *plan)
 	return largest;
 }
 
-/* Divides groups as long as it helps much. */
+/* Divides groups as long as it helps. */
 static int
 divide_groups(struct sl_tables_plan *plan, uint64_t cells_max, struct sl_tables_work *work)
 {
-	while (plan->n_groups < SL_TABLES_GROUPS_MAX && plan_cost(plan) > CELLS_GOOD) {
+	while (plan->n_groups < SL_TABLES_GROUPS_MAX) {
 		struct sl_tables_group *group = largest_group(plan);
 		struct division best;
 		const uint64_t limit =
-			group->cost == SL_TABLES_COST_NONE ? 4 * cells_max : group->cost / 4 * 3;
+			group->cost == SL_TABLES_COST_NONE ? 16 * cells_max : group->cost;
 		const int rc = find_division(&best, plan, group, limit, work);
 
 		if (rc != 0 || division_cost(&best) == SL_TABLES_COST_NONE) {
@@ -552,17 +612,17 @@ sl_tables_plan_make(struct sl_tables_plan *plan, const struct sl_dims *dims, uin
 
 	plan->dims = dims;
 	plan->n_groups = 1;
-	all->members = calloc(dims->n_boxes + (size_t)1, sizeof(*all->members));
+	all->members = calloc(dims->n_boxes / 64 + (size_t)1, sizeof(*all->members));
 	if (all->members == NULL)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < dims->n_boxes; i++)
-		all->members[all->n++] = i;
+	for (uint32_t box = 0; box < dims->n_boxes; box++)
+		add_member(all, box);
 	rc = share_pairs(plan, work);
 	if (rc == 0)
 		rc = plan_group(plan, all, 16 * cells_max, work);
 	if (rc == 0)
 		rc = divide_groups(plan, cells_max, work);
-	if (rc == 0 && plan_cost(plan) > cells_max)
+	if (rc == 0 && plan_cost(plan) == SL_TABLES_COST_NONE)
 		rc = -E2BIG;
 	return rc;
 }

@@ -2,6 +2,7 @@
 #include "classifier/tables_sets.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,11 +98,32 @@ sl_sets_add(struct sl_sets *sets, const uint64_t *bits, uint32_t *number)
 	return 0;
 }
 
-static void
-intersect(uint64_t *out, const uint64_t *a, const uint64_t *b, uint32_t words)
+/* Where a set has words that are not 0. Returns how many. */
+static uint32_t
+list_words(const uint64_t *bits, uint32_t words, uint32_t *list)
 {
-	for (uint32_t i = 0; i < words; i++)
-		out[i] = a[i] & b[i];
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < words; i++) {
+		if (bits[i] != 0)
+			list[n++] = i;
+	}
+	return n;
+}
+
+/* Sets the listed words of `both` to what the sets have in common. Returns whether they have changed. */
+static bool
+intersect(uint64_t *both, const uint64_t *a, const uint64_t *b, const uint32_t *list, uint32_t n)
+{
+	uint64_t change = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const uint64_t bits = a[list[i]] & b[list[i]];
+
+		change |= bits ^ both[list[i]];
+		both[list[i]] = bits;
+	}
+	return change != 0;
 }
 
 int
@@ -109,17 +131,23 @@ sl_sets_cross(struct sl_sets *out, const struct sl_sets *a, uint32_t stride,
 	const struct sl_sets *b, uint32_t *cells, struct sl_tables_work *work)
 {
 	uint64_t *both = calloc(a->words, sizeof(*both));
-	int rc = both == NULL ? -ENOMEM : 0;
+	uint32_t *list = calloc(a->words, sizeof(*list));
+	int rc = both == NULL || list == NULL ? -ENOMEM : 0;
 
 	for (uint32_t i = 0; i < a->n && rc == 0; i += stride) {
-		work->left -= (int64_t)b->n * (a->words + LOOK_UP_WORDS);
+		const uint64_t *row = sl_sets_at(a, i);
+		const uint32_t n = list_words(row, a->words, list);
+
+		uint32_t number = 0;
+
+		work->left -= (int64_t)b->n * (n + LOOK_UP_WORDS / 2);
 		if (work->left < 0 || out->n > SETS_MAX)
 			rc = -E2BIG;
+		memset(both, 0, a->words * sizeof(*both));
 		for (uint32_t j = 0; j < b->n && rc == 0; j++) {
-			uint32_t number = 0;
-
-			intersect(both, sl_sets_at(a, i), sl_sets_at(b, j), a->words);
-			rc = sl_sets_add(out, both, &number);
+			/* Neighbours are often alike. */
+			if (intersect(both, row, sl_sets_at(b, j), list, n) || j == 0)
+				rc = sl_sets_add(out, both, &number);
 			if (cells != NULL)
 				cells[(size_t)i * b->n + j] = number;
 		}
@@ -127,5 +155,46 @@ sl_sets_cross(struct sl_sets *out, const struct sl_sets *a, uint32_t stride,
 	if (rc == 0 && out->n > SETS_MAX)
 		rc = -E2BIG;
 	free(both);
+	free(list);
 	return rc;
+}
+
+void
+sl_sets_common(const struct sl_sets *sets, uint64_t *bits)
+{
+	memset(bits, 0xff, sets->words * sizeof(*bits));
+	for (uint32_t i = 0; i < sets->n; i++) {
+		for (uint32_t k = 0; k < sets->words; k++)
+			bits[k] &= sl_sets_at(sets, i)[k];
+	}
+}
+
+uint32_t
+sl_bits_count(const uint64_t *bits, uint32_t words)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < words; i++)
+		n += (uint32_t)__builtin_popcountll(bits[i]);
+	return n;
+}
+
+uint32_t
+sl_bits_without(const uint64_t *a, const uint64_t *b, uint32_t words)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < words; i++)
+		n += (uint32_t)__builtin_popcountll(a[i] & ~b[i]);
+	return n;
+}
+
+uint32_t
+sl_sets_mean16(const struct sl_sets *sets)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < (size_t)sets->n * sets->words; i++)
+		n += (uint64_t)__builtin_popcountll(sets->bits[i]);
+	return sets->n == 0 ? 0 : (uint32_t)(16 * n / sets->n);
 }

@@ -44,4 +44,13 @@ int sl_sets_add(struct sl_sets *sets, const uint64_t *bits, uint32_t *number) SL
 int sl_sets_cross(struct sl_sets *out, const struct sl_sets *a, uint32_t stride,
 	const struct sl_sets *b, uint32_t *cells, struct sl_tables_work *work) SL_MUST_CHECK;
 
+/* What all sets have in common. */
+void sl_sets_common(const struct sl_sets *sets, uint64_t *bits);
+uint32_t sl_bits_count(const uint64_t *bits, uint32_t words);
+/* How many are in `a` and not in `b`. */
+uint32_t sl_bits_without(const uint64_t *a, const uint64_t *b, uint32_t words);
+
+/* How many boxes a set holds on average, in sixteenths. */
+uint32_t sl_sets_mean16(const struct sl_sets *sets);
+
 #endif

@@ -453,7 +453,7 @@ static const enum sl_slot link[] = {SL_SLOT_MAC_SRC, SL_SLOT_MAC_DST, SL_SLOT_ET
 	SL_SLOT_VLAN_TCI, SL_SLOT_ARRIVAL_LUID, SL_SLOT_ARRIVAL_NAME};
 static const enum sl_slot host[] = {SL_SLOT_IP4_DST, SL_SLOT_DST_PORT};
 static const enum sl_slot name[] = {SL_SLOT_ARRIVAL_NAME};
-static const enum sl_slot port[] = {SL_SLOT_DST_PORT};
+static const enum sl_slot one[] = {SL_SLOT_DST_PORT};
 
 static void
 test_sizes(void **state)
@@ -484,7 +484,7 @@ test_kinds(void **state)
 		TRIAL("IPv6", flow6, 40, 1, .presence = 10),
 		TRIAL("link", link, 40, 1, .presence = 20),
 		TRIAL("a text", name, 5, 2, .presence = 50),
-		TRIAL("a field", port, 200, 1, .presence = 10),
+		TRIAL("a field", one, 200, 1, .presence = 10),
 		TRIAL("two sublayers", flow4, 100, 2, .presence = 10),
 		TRIAL("four sublayers", flow4, 100, 4, .presence = 10),
 		TRIAL("five sublayers", flow4, 60, 5, .presence = 10),
@@ -524,6 +524,56 @@ test_groups(void **state)
 	assert_non_null(b->tables);
 	assert_true(b->tables->n_groups > 1);
 	run_batch(b, &trial, 256);
+	tear_down(b);
+}
+
+static void
+set_exact(struct bench *b, uint32_t box, uint32_t e, uint32_t value)
+{
+	uint32_t *lows = b->boxes.bounds + (size_t)box * 2 * b->boxes.n_elements;
+
+	lows[e] = lows[b->boxes.n_elements + e] = value;
+}
+
+/* Many pairs of hosts: a table that is as good as empty.  Two ports that are never asked for together make groups. */
+static void
+test_squeezed(void **state)
+{
+	static const enum sl_slot slots[] = {
+		SL_SLOT_IP4_SRC, SL_SLOT_IP4_DST, SL_SLOT_SRC_PORT, SL_SLOT_DST_PORT};
+	const struct trial trial = {.name = "squeezed",
+		.slots = slots,
+		.n_slots = SL_ARRAY_LEN(slots),
+		.n_boxes = 1000,
+		.n_sublayers = 2};
+	struct bench *b = set_up(&trial, 5);
+	bool has_squeezed = false;
+	bool has_second = false;
+
+	(void)state;
+	memset(b->boxes.bounds, 0xff,
+		(size_t)b->boxes.n * 2 * b->boxes.n_elements * sizeof(*b->boxes.bounds));
+	for (uint32_t i = 0; i < b->boxes.n; i++) {
+		const uint32_t port = 2 + i % 2; /* the other one is open */
+
+		b->boxes.list[i].care = b->boxes.list[i].want = 3 | 1u << port;
+		set_exact(b, i, 0, draw32(b));
+		set_exact(b, i, 1, draw32(b));
+		set_exact(b, i, port, draw(b, 300));
+		b->boxes.bounds[(size_t)i * 8 + 5 - port] = 0;
+	}
+	build(b, &trial, BYTES_MAX);
+	assert_non_null(b->tables);
+	for (uint32_t i = 0; i < b->tables->n_pairs; i++) {
+		const struct sl_tables_pair *pair = &b->tables->pairs[i];
+
+		has_squeezed = has_squeezed || pair->kinds != 0;
+		has_second =
+			has_second || (pair->kinds != 0 && pair->second != SL_TABLES_SLOT_NONE);
+	}
+	assert_true(has_squeezed && has_second);
+	for (uint32_t i = 0; i < 20; i++)
+		run_batch(b, &trial, 256);
 	tear_down(b);
 }
 
@@ -649,6 +699,7 @@ main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_squeezed),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_bytes),
