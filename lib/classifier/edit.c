@@ -27,6 +27,17 @@ no_memory(const struct editor *e)
 
 /* --- A version like the one before. --- */
 
+/* Sublayers of the filters that are added, which stand together. */
+static uint32_t
+count_added_sublayers(const struct sl_edit *edit)
+{
+	uint32_t n = edit->n_added > 0 ? 1 : 0;
+
+	for (uint32_t i = 1; i < edit->n_added; i++)
+		n += edit->added[i].sublayer != edit->added[i - 1].sublayer;
+	return n;
+}
+
 static int
 fork_layer(struct editor *e)
 {
@@ -34,7 +45,7 @@ fork_layer(struct editor *e)
 	const size_t size = layer->n_sublayers * sizeof(*e->sublayers);
 
 	e->next = malloc(sizeof(*e->next));
-	e->sublayers = malloc(size);
+	e->sublayers = malloc(size + count_added_sublayers(e->edit) * sizeof(*e->sublayers));
 	e->overlay = sl_overlay_copy(layer);
 	if (e->next == NULL || e->sublayers == NULL || e->overlay == NULL) {
 		free(e->next);
@@ -68,51 +79,58 @@ fork_layer(struct editor *e)
 
 /* --- Removing. --- */
 
-/* The number of the sublayer with a key, which is often that of the filter before. */
-static bool
-find_sublayer(const struct sl_layer_program *layer, const char *key, uint16_t *number)
-{
-	if (*number < layer->n_sublayers &&
-		strcmp(layer->sublayers[*number].object->object.key, key) == 0)
-		return true;
-	for (uint32_t s = 0; s < layer->n_sublayers; s++) {
-		*number = (uint16_t)s;
-		if (strcmp(layer->sublayers[s].object->object.key, key) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Looks for a filter in a level. */
+/* Looks for a filter in a level, at the place where it would be. */
 static bool
 find_in(const struct sl_layer_program *layer, uint32_t level, const struct sl_order *order,
 	const struct sl_filter *filter, uint32_t *place)
 {
+	struct sl_order found;
+	uint32_t rank;
+
 	*place = sl_level_find(layer, level, order);
-	return *place < sl_level_size(layer, level) &&
-		!sl_is_dead(layer->overlay->dead[level], *place) &&
-		layer->filters[sl_level_rank(layer, level, *place)].object == filter;
+	if (*place == sl_level_size(layer, level) ||
+		sl_is_dead(layer->overlay->dead[level], *place))
+		return false;
+	rank = sl_level_rank(layer, level, *place);
+	found = sl_order_of(layer, rank);
+	return layer->filters[rank].object == filter && sl_order_compare(&found, order) == 0;
 }
 
 static bool
-kill(struct editor *e, const struct sl_filter *filter, uint16_t *sublayer)
+kill_in(struct editor *e, const struct sl_filter *filter, struct sl_sublayer_run *sublayer)
 {
-	struct sl_order order = {.weight = filter->effective_weight, .id = filter->object.id};
-	struct sl_sublayer_run *run;
+	const struct sl_order order = {.sublayer = sublayer->place,
+		.weight = filter->effective_weight,
+		.id = filter->object.id};
 	uint32_t place;
 
-	if (!find_sublayer(e->next, filter->sublayer, sublayer))
-		return false;
-	order.sublayer = *sublayer;
-	run = &e->sublayers[*sublayer];
 	for (uint32_t level = 0; level < SL_LEVELS; level++) {
 		if (!find_in(e->next, level, &order, filter, &place))
 			continue;
-		run->n_callouts -=
+		sublayer->n_callouts -=
 			sl_hot_is_callout(&e->next->hot[sl_level_rank(e->next, level, place)]);
-		run->n_filters--;
+		sublayer->n_filters--;
 		e->next->n_filters--;
 		sl_overlay_kill(e->next, e->overlay, level, place);
+		return true;
+	}
+	return false;
+}
+
+/* `*number` is the sublayer of the filter before, which often is that of this one. */
+static bool
+kill(struct editor *e, const struct sl_filter *filter, uint32_t *number)
+{
+	const uint32_t n = e->next->n_sublayers;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct sl_sublayer_run *sublayer = &e->sublayers[(*number + i) % n];
+
+		/* A sublayer and what replaced it have the same key. */
+		if (strcmp(sublayer->object->object.key, filter->sublayer) != 0 ||
+			!kill_in(e, filter, sublayer))
+			continue;
+		*number = (*number + i) % n;
 		return true;
 	}
 	return false;
@@ -121,7 +139,7 @@ kill(struct editor *e, const struct sl_filter *filter, uint16_t *sublayer)
 static int
 remove_filters(struct editor *e)
 {
-	uint16_t sublayer = 0;
+	uint32_t sublayer = 0;
 
 	for (uint32_t i = 0; i < e->edit->n_removed; i++) {
 		const struct sl_filter *filter = e->edit->removed[i];
@@ -136,23 +154,56 @@ remove_filters(struct editor *e)
 
 /* --- Adding. --- */
 
+/* The number of a sublayer, which often is that of the filter before. */
 static bool
-knows_sublayers(const struct editor *e)
+find_sublayer(const struct editor *e, const struct sl_sublayer *sublayer, uint16_t *number)
 {
-	const struct sl_sublayer *known = NULL;
+	if (*number < e->next->n_sublayers && e->sublayers[*number].object == sublayer)
+		return true;
+	for (uint32_t s = 0; s < e->next->n_sublayers; s++) {
+		*number = (uint16_t)s;
+		if (e->sublayers[s].object == sublayer)
+			return true;
+	}
+	return false;
+}
+
+static bool
+stands_before(const struct sl_sublayer *a, const struct sl_sublayer *b)
+{
+	if (a->weight != b->weight)
+		return a->weight > b->weight;
+	return a->object.id < b->object.id;
+}
+
+/* Numbers stay, places move. */
+static void
+add_sublayer(struct editor *e, const struct sl_sublayer *sublayer)
+{
+	struct sl_sublayer_run *added = &e->sublayers[e->next->n_sublayers];
+
+	*added =
+		(struct sl_sublayer_run){.object = sl_sublayer_of(sl_object_get(&sublayer->object)),
+			.weight = sublayer->weight};
+	for (uint32_t s = 0; s < e->next->n_sublayers; s++) {
+		if (stands_before(sublayer, e->sublayers[s].object))
+			e->sublayers[s].place++;
+		else
+			added->place++;
+	}
+	e->next->n_sublayers++;
+}
+
+/* There is room for as many as the filters that were added have. */
+static void
+add_sublayers(struct editor *e)
+{
 	uint16_t number = 0;
 
 	for (uint32_t i = 0; i < e->edit->n_added; i++) {
-		const struct sl_sublayer *sublayer = e->edit->added[i].sublayer;
-
-		if (sublayer == known)
-			continue;
-		known = sublayer;
-		if (!find_sublayer(e->next, sublayer->object.key, &number) ||
-			e->next->sublayers[number].object != sublayer)
-			return false;
+		if (!find_sublayer(e, e->edit->added[i].sublayer, &number))
+			add_sublayer(e, e->edit->added[i].sublayer);
 	}
-	return true;
 }
 
 /* At most so many filters of a new part at a level can match a packet. */
@@ -170,7 +221,8 @@ count_matches(const struct editor *e, uint32_t level)
 		n += e->overlay->parts[level]->n;
 		n_callouts += e->overlay->parts[level]->n_callouts;
 	}
-	return n_callouts + SL_MIN(n - n_callouts, e->next->n_sublayers);
+	return n_callouts +
+		SL_MIN(n - n_callouts, e->next->n_sublayers + count_added_sublayers(e->edit));
 }
 
 /* True when an overlay can take what is added in, into a part at `*level`. */
@@ -186,7 +238,8 @@ is_small(const struct editor *e, uint32_t *level)
 	*level = sl_part_level(e->next, e->edit->n_added);
 	return *level < SL_LEVELS && store->n_max - store->n >= e->edit->n_added &&
 		store->matches_max + (SL_LEVELS - 1) * SL_PART_MATCHES_MAX <= SL_MATCHES_MAX &&
-		count_matches(e, *level) <= SL_PART_MATCHES_MAX && knows_sublayers(e);
+		count_matches(e, *level) <= SL_PART_MATCHES_MAX &&
+		e->next->n_sublayers + count_added_sublayers(e->edit) <= UINT16_MAX;
 }
 
 /* Undoes what add_entries did: nobody has seen it yet. */
@@ -212,7 +265,7 @@ add_entries(struct editor *e)
 		const struct sl_ranked *ranked = &e->edit->added[i];
 		int rc;
 
-		(void)find_sublayer(e->next, ranked->sublayer->object.key, &number);
+		(void)find_sublayer(e, ranked->sublayer, &number);
 		rc = sl_entry_make(
 			&maker, ranked, number, &store->hot[store->n], &store->filters[store->n]);
 		if (rc != 0) {
@@ -332,8 +385,10 @@ static int
 add_filters(struct editor *e, uint32_t level)
 {
 	const uint32_t n_before = e->next->store->n;
-	int rc = add_entries(e);
+	int rc;
 
+	add_sublayers(e);
+	rc = add_entries(e);
 	if (rc != 0)
 		return rc;
 	rc = add_part(e, level);
@@ -346,16 +401,20 @@ add_filters(struct editor *e, uint32_t level)
 
 /* --- All of it. --- */
 
+/* Every program has one answer for a packet, and all are of the same sublayer. */
 static bool
 is_single(const struct editor *e)
 {
-	bool is_single = e->next->n_sublayers == 1 && e->next->program->is_single;
+	bool is_single = e->next->program->is_single;
+	uint32_t n_sublayers = 0;
 
 	for (uint32_t level = 1; level < SL_LEVELS; level++) {
 		if (e->overlay->parts[level] != NULL)
 			is_single = is_single && e->overlay->parts[level]->program->is_single;
 	}
-	return is_single;
+	for (uint32_t s = 0; s < e->next->n_sublayers; s++)
+		n_sublayers += e->sublayers[s].n_filters > 0;
+	return is_single && n_sublayers == 1;
 }
 
 /* Parts that are all dead are left out, and an overlay that says nothing. */

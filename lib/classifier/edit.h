@@ -29,4 +29,13 @@ int sl_layer_edit(const struct sl_edit *edit, const struct sl_policy *policy,
 	const struct sl_compile_tick *tick, struct sl_layer_program **out,
 	struct sl_error *err) SL_MUST_CHECK;
 
+/*
+ * Makes the next version of `old` have the filters of `now`, a layer program that was made of them
+ * and is not needed any more afterwards.  As sl_layer_edit does with `is_small`: -E2BIG when `now`
+ * should be compiled instead.
+ */
+int sl_layer_update(const struct sl_layer_program *old, const struct sl_layer_program *now,
+	const struct sl_compile_tick *tick, struct sl_layer_program **out,
+	struct sl_error *err) SL_MUST_CHECK;
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- Order. --- */
 
@@ -202,4 +203,17 @@ sl_entry_put(const struct sl_filter_run *run)
 	if (run->provider_context != NULL)
 		put(&run->provider_context->object);
 	put(&run->object->object);
+}
+
+/* Objects never change, and a program holds on to its own: the same address is the same object. */
+bool
+sl_entry_is_same(const struct sl_filter_run *a, const struct sl_filter_run *b)
+{
+	if (a->object != b->object || a->provider_context != b->provider_context ||
+		a->binding.counter != b->binding.counter ||
+		a->binding.callout != b->binding.callout ||
+		a->binding.context != b->binding.context || (a->sets == NULL) != (b->sets == NULL))
+		return false;
+	return a->sets == NULL ||
+		memcmp(a->sets, b->sets, a->object->n_conditions * sizeof(*a->sets)) == 0;
 }

@@ -36,6 +36,8 @@ struct sl_entry_maker {
 int sl_entry_make(const struct sl_entry_maker *maker, const struct sl_ranked *ranked,
 	uint16_t sublayer, struct sl_filter_hot *hot, struct sl_filter_run *run) SL_MUST_CHECK;
 void sl_entry_put(const struct sl_filter_run *run);
+/* True when both are of the same filter with the same references and binding. */
+bool sl_entry_is_same(const struct sl_filter_run *a, const struct sl_filter_run *b);
 
 static inline bool
 sl_hot_is_callout(const struct sl_filter_hot *hot)

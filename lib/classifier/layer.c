@@ -89,10 +89,13 @@ add_filter(struct sl_layer_program *layer, const struct sl_entry_maker *maker,
 static void
 add_sublayer(struct sl_layer_program *layer, const struct sl_sublayer *sublayer)
 {
-	sl_layer_sublayers(layer)[layer->n_sublayers++] =
+	const uint32_t number = layer->n_sublayers++;
+
+	sl_layer_sublayers(layer)[number] =
 		(struct sl_sublayer_run){.object = sl_sublayer_of(sl_object_get(&sublayer->object)),
 			.first = layer->n_filters,
-			.weight = sublayer->weight};
+			.weight = sublayer->weight,
+			.place = (uint16_t)number};
 }
 
 static int
@@ -183,18 +186,21 @@ uint64_t
 sl_layer_measure(struct sl_layer_program *layer)
 {
 	struct sl_sublayer_run *sublayers = sl_layer_sublayers(layer);
+	uint32_t last_place = 0; /* behind the last sublayer with callouts */
 	uint64_t matches_max = 0;
 
-	layer->has_callouts = false;
-	for (uint32_t s = layer->n_sublayers; s-- > 0;) {
+	for (uint32_t s = 0; s < layer->n_sublayers; s++) {
 		struct sl_sublayer_run *sublayer = &sublayers[s];
 
 		sublayer->has_callouts = sublayer->n_callouts > 0;
-		sublayer->has_callouts_below = layer->has_callouts;
-		layer->has_callouts = layer->has_callouts || sublayer->has_callouts;
+		if (sublayer->has_callouts)
+			last_place = SL_MAX(last_place, sublayer->place + 1u);
 		matches_max += sublayer->n_callouts;
 		matches_max += sublayer->n_callouts < sublayer->n_filters ? 1 : 0;
 	}
+	for (uint32_t s = 0; s < layer->n_sublayers; s++)
+		sublayers[s].has_callouts_below = sublayers[s].place + 1u < last_place;
+	layer->has_callouts = last_place > 0;
 	layer->matches_max = (uint32_t)matches_max;
 	return matches_max;
 }
@@ -221,19 +227,6 @@ sl_layer_compile(
 }
 
 /* --- Sharing. --- */
-
-/* Objects never change, and a program holds on to its own: the same address is the same object. */
-static bool
-is_same_filter(const struct sl_filter_run *a, const struct sl_filter_run *b)
-{
-	if (a->object != b->object || a->provider_context != b->provider_context ||
-		a->binding.counter != b->binding.counter ||
-		a->binding.callout != b->binding.callout ||
-		a->binding.context != b->binding.context || (a->sets == NULL) != (b->sets == NULL))
-		return false;
-	return a->sets == NULL ||
-		memcmp(a->sets, b->sets, a->object->n_conditions * sizeof(*a->sets)) == 0;
-}
 
 static const struct sl_sublayer *
 sublayer_of(const struct sl_layer_program *layer, uint32_t rank)
@@ -262,7 +255,7 @@ sl_layer_is_same(const struct sl_layer_program *a, const struct sl_layer_program
 		return false;
 	while (sl_filter_walk_next(&walk_a, &rank_a) && sl_filter_walk_next(&walk_b, &rank_b)) {
 		if (sublayer_of(a, rank_a) != sublayer_of(b, rank_b) ||
-			!is_same_filter(&a->filters[rank_a], &b->filters[rank_b]))
+			!sl_entry_is_same(&a->filters[rank_a], &b->filters[rank_b]))
 			return false;
 	}
 	return true;

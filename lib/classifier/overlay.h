@@ -44,7 +44,7 @@ struct sl_overlay {
 	uint32_t n_dead[SL_LEVELS];
 	struct sl_screen *screen; /* NULL: there are no parts */
 	uint32_t n_changes;       /* since the store was compiled */
-	bool is_single;           /* every program is, and of the one sublayer there is */
+	bool is_single;           /* one answer a packet, of one sublayer */
 	size_t bytes;             /* without parts and screen */
 };
 

@@ -18,7 +18,7 @@ _Static_assert(4096 < 1u << (32 - 18) && 256 < 1u << (18 - 7) && 32 < 1u << 7, "
 struct sl_order
 sl_order_of(const struct sl_layer_program *layer, uint32_t rank)
 {
-	return (struct sl_order){.sublayer = layer->hot[rank].sublayer,
+	return (struct sl_order){.sublayer = layer->sublayers[layer->hot[rank].sublayer].place,
 		.weight = layer->filters[rank].weight,
 		.id = layer->filters[rank].id};
 }

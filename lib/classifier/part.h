@@ -16,9 +16,9 @@ struct sl_item {
 /* The level into whose part `n` more filters should go. SL_LEVELS: they are too many. */
 uint32_t sl_part_level(const struct sl_layer_program *layer, uint32_t n);
 
-/* Where a filter of a layer stands; sublayers are numbered in arbitration order. */
+/* Where a filter of a layer stands. */
 struct sl_order {
-	uint16_t sublayer;
+	uint16_t sublayer; /* its place */
 	uint64_t weight;
 	uint64_t id;
 };

@@ -78,16 +78,18 @@ struct sl_sublayer_run {
 	uint32_t n_filters; /* 0 only when they were removed after the layer was compiled */
 	uint32_t n_callouts;
 	uint16_t weight;
+	uint16_t place;          /* among the layer's sublayers, in arbitration order */
 	bool has_callouts;       /* at least one callout filter here */
 	bool has_callouts_below; /* ... or in a sublayer after this one (WFP section 4.6) */
 };
 
 struct sl_layer_program {
 	const struct sl_layer *layer;
-	const struct sl_filter_hot *hot;         /* by rank */
-	const struct sl_filter_run *filters;     /* by rank */
-	const struct sl_sublayer_run *sublayers; /* in arbitration order */
-	uint32_t n_filters;                      /* in force; ranks may be higher */
+	const struct sl_filter_hot *hot;     /* by rank */
+	const struct sl_filter_run *filters; /* by rank */
+	const struct sl_sublayer_run
+		*sublayers; /* in arbitration order when compiled, then as they came */
+	uint32_t n_filters; /* in force; ranks may be higher */
 	uint32_t n_sublayers;
 	uint32_t matches_max; /* longest match list of one packet */
 	bool has_callouts;

@@ -119,19 +119,7 @@ check_memory(const struct job *job, size_t more)
 		"compiled filters need at least %zu bytes, the limit is %zu bytes", need, have);
 }
 
-/* The layer's program of the previous snapshot when nothing it was made of has changed. */
-static const struct sl_layer_program *
-reusable(const struct job *job, const struct sl_layer_program *layer)
-{
-	const struct sl_layer_program *old;
-
-	if (job->previous == NULL)
-		return NULL;
-	old = job->previous->layers[layer->layer->id];
-	return old != NULL && sl_layer_is_same(old, layer) ? old : NULL;
-}
-
-/* Compiles a layer program that was made, and takes it in. */
+/* Compiles a layer program that was made. */
 static int
 compile_made(struct job *job, struct sl_layer_program *layer)
 {
@@ -154,30 +142,51 @@ take_layer(struct job *job, const struct sl_layer_program *layer)
 	return rc;
 }
 
+/*
+ * The program to use for a layer that was made: that of the previous snapshot when it is the same,
+ * its next version when few filters differ, or else the made one, compiled.  Takes `made` over.
+ */
+static int
+choose_layer(struct job *job, struct sl_layer_program *made, const struct sl_layer_program **chosen)
+{
+	const enum sluice_layer id = made->layer->id;
+	const struct sl_layer_program *old =
+		job->previous == NULL ? NULL : job->previous->layers[id];
+	struct sl_layer_program *next = NULL;
+	int rc = -E2BIG;
+
+	if (old != NULL && sl_layer_is_same(old, made)) {
+		sl_layer_put(made);
+		*chosen = sl_layer_get(old);
+		return 0;
+	}
+	if (old != NULL)
+		rc = sl_layer_update(old, made, &job->tick, &next, job->err);
+	if (rc == -E2BIG) {
+		next = made;
+		rc = compile_made(job, made);
+	}
+	if (rc != 0 || next != made)
+		sl_layer_put(made);
+	*chosen = next;
+	return rc;
+}
+
 static int
 compile_layer(struct job *job, enum sluice_layer id)
 {
 	struct sl_ranked *list = job->ranked + job->starts[id];
 	const uint32_t n = job->starts[id + 1] - job->starts[id];
-	const struct sl_layer_program *old;
-	struct sl_layer_program *layer;
+	const struct sl_layer_program *layer;
+	struct sl_layer_program *made;
 	int rc;
 
 	sl_ranked_sort(list, n);
-	rc = sl_layer_make(job->policy, sl_layer_by_id(id), list, n, &job->tick, &layer, job->err);
-	if (rc != 0)
-		return rc;
-	old = reusable(job, layer);
-	if (old != NULL) {
-		sl_layer_put(layer);
-		rc = take_layer(job, sl_layer_get(old));
-	} else {
-		rc = compile_made(job, layer);
-		if (rc != 0)
-			sl_layer_put(layer);
-		else
-			rc = take_layer(job, layer);
-	}
+	rc = sl_layer_make(job->policy, sl_layer_by_id(id), list, n, &job->tick, &made, job->err);
+	if (rc == 0)
+		rc = choose_layer(job, made, &layer);
+	if (rc == 0)
+		rc = take_layer(job, layer);
 	if (rc != 0)
 		return rc;
 	job->tick.done += n;

@@ -195,6 +195,21 @@ attempt_changes(const struct sl_policy *policy, struct sl_snapshot **snapshot, s
 	return 0;
 }
 
+static int
+attempt_comparison(
+	const struct sl_policy *policy, struct sl_snapshot **snapshot, struct sl_error *err)
+{
+	const struct sl_compile_host host = {.bind = rig_bind};
+	struct sl_snapshot *next;
+	int rc = sl_snapshot_compile(policy, 2, *snapshot, NULL, &host, &next, err);
+
+	if (rc != 0)
+		return rc;
+	sl_snapshot_free(*snapshot);
+	*snapshot = next;
+	return 0;
+}
+
 /* What changed while a fold was made is applied to it. */
 static int
 attempt_late_fold(
@@ -240,6 +255,7 @@ test_changes(void **state)
 		add_filter(policy, i);
 	expect_every_failure(attempt_changes, policy, &snapshot, 10);
 	expect_every_failure(attempt_late_fold, policy, &snapshot, 40);
+	expect_every_failure(attempt_comparison, policy, &snapshot, 20);
 	expect_every_failure(attempt_fold, policy, &snapshot, 30);
 	sl_snapshot_free(snapshot);
 	assert_int_equal(sl_policy_find(policy, SL_OBJECT_FILTER, "f121")->n_refs, 1);

@@ -268,12 +268,12 @@ test_lists(void **state)
 	(void)state;
 	begin(&world, 50);
 	put(&world, weighted("see-low", "low", 5, SLUICE_ACTION_CALLOUT_INSPECTION));
-	expect_overlay(&world, 0, 0); /* a new sublayer: compiled as a whole */
+	expect_overlay(&world, 1, 0);
 	assert_true(layer_of(world.snapshot)->sublayers[1].has_callouts);
 	put(&world, weighted("low", "low", 4, SLUICE_ACTION_BLOCK));
 	put(&world, weighted("see", "universal", 9925, SLUICE_ACTION_CALLOUT_INSPECTION));
 	put(&world, weighted("see-first", "universal", 20000, SLUICE_ACTION_CALLOUT_UNKNOWN));
-	expect_overlay(&world, 3, 0);
+	expect_overlay(&world, 4, 0);
 	assert_true(layer_of(world.snapshot)->sublayers[0].has_callouts_below);
 	assert_int_equal(layer_of(world.snapshot)->matches_max, 5);
 	expect(&world, 7, "see-first p7 see-low low");
@@ -289,6 +289,40 @@ test_lists(void **state)
 	expect(&world, 8, "low");
 	drop(&world, "low");
 	expect(&world, 8, "");
+	end(&world);
+}
+
+/* Sublayers that come keep their order among those that are there, whatever their numbers. */
+static void
+test_new_sublayers(void **state)
+{
+	struct world world;
+
+	(void)state;
+	begin(&world, 50);
+	add(world.policy, &make_sublayer("top", 65000)->object);
+	add(world.policy, &make_sublayer("upper", 40000)->object);
+	put(&world, weighted("low", "low", 5, SLUICE_ACTION_PERMIT));
+	put(&world, weighted("top", "top", 5, SLUICE_ACTION_PERMIT));
+	put(&world, weighted("upper", "upper", 5, SLUICE_ACTION_CALLOUT_INSPECTION));
+	expect_overlay(&world, 3, 0);
+	assert_int_equal(layer_of(world.snapshot)->n_sublayers, 4);
+	expect(&world, 7, "top upper p7 low");
+	for (uint32_t s = 0; s < 4; s++) {
+		const struct sl_sublayer_run *run = &layer_of(world.snapshot)->sublayers[s];
+
+		assert_int_equal(
+			run->has_callouts_below, strcmp(run->object->object.key, "top") == 0);
+	}
+	drop(&world, "low");
+	drop(&world, "top");
+	put(&world, weighted("low", "low", 5, SLUICE_ACTION_PERMIT));
+	assert_int_equal(layer_of(world.snapshot)->n_sublayers, 4);
+	expect(&world, 7, "upper p7 low");
+	drop(&world, "upper");
+	drop(&world, "low");
+	expect(&world, 7, "p7");
+	expect(&world, 99, "");
 	end(&world);
 }
 
@@ -352,6 +386,68 @@ test_many_at_once(void **state)
 	expect(&world, 3, "see on");
 	expect(&world, 4, "see on");
 	expect(&world, 5, "p5");
+	end(&world);
+}
+
+/* Compiles without a word about what changed. */
+static void
+compare(struct world *world)
+{
+	struct sl_snapshot *snapshot = rig_compile(world->policy, world->snapshot);
+
+	take(world, snapshot);
+}
+
+static void
+replace(struct world *world, struct sl_object *object)
+{
+	finish(object);
+	assert_int_equal(sl_policy_put(world->policy, object, NULL), 0);
+	compare(world);
+}
+
+/* Few differences that the compiler finds itself are an overlay as well. */
+static void
+test_compared(void **state)
+{
+	const struct sl_program *program;
+	struct sl_filter *filter;
+	struct world world;
+
+	(void)state;
+	begin(&world, 50);
+	program = layer_of(world.snapshot)->program;
+	replace(&world, &weighted("all", "universal", 9925, SLUICE_ACTION_BLOCK)->object);
+	expect_overlay(&world, 1, 0);
+	expect(&world, 8, "all");
+	replace(&world, &weighted("low", "low", 1, SLUICE_ACTION_BLOCK)->object);
+	expect(&world, 7, "p7 low");
+	sl_policy_remove(world.policy, SL_OBJECT_FILTER, "p7");
+	compare(&world);
+	expect_overlay(&world, 2, 1);
+	expect(&world, 7, "all low");
+
+	/* A sublayer that moves takes its filters along. */
+	replace(&world, &make_sublayer("low", 60000)->object);
+	expect_overlay(&world, 2, 1);
+	expect(&world, 7, "low all");
+	replace(&world, &make_sublayer("low", 50000)->object);
+	expect(&world, 7, "low all");
+	drop(&world, "low");
+	for (uint32_t s = 1; s < layer_of(world.snapshot)->n_sublayers; s++)
+		assert_int_equal(layer_of(world.snapshot)->sublayers[s].n_filters, 0);
+	expect(&world, 7, "all");
+
+	/* What a filter refers to changes under it. */
+	replace(&world, make_context("context"));
+	filter = weighted("all", "universal", 9925, SLUICE_ACTION_BLOCK);
+	filter->provider_context = make_text("context");
+	replace(&world, &filter->object);
+	replace(&world, make_context("context"));
+	expect(&world, 7, "all");
+	assert_ptr_equal(layer_of(world.snapshot)->program, program);
+	drop(&world, "all");
+	expect(&world, 7, "");
 	end(&world);
 }
 
@@ -526,6 +622,7 @@ test_fold_that_came_too_late(void **state)
 	from = sl_layer_get(layer_of(world.snapshot));
 	folded = fold(from);
 	put(&world, weighted("low", "low", 5, SLUICE_ACTION_BLOCK));
+	take(&world, rig_compile(world.policy, NULL));
 	assert_int_equal(put_fold(&world, from, folded), -sl_err_errno(SL_ERR_BUSY));
 	expect(&world, 7, "low");
 	sl_layer_put(from);
@@ -865,8 +962,10 @@ main(void)
 		cmocka_unit_test(test_change_undone_leaves_no_overlay),
 		cmocka_unit_test(test_replacing),
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_new_sublayers),
 		cmocka_unit_test(test_last_filter),
 		cmocka_unit_test(test_many_at_once),
+		cmocka_unit_test(test_compared),
 		cmocka_unit_test(test_refused_binding),
 		cmocka_unit_test(test_unknown_filter),
 		cmocka_unit_test(test_dropped_version),

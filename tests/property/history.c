@@ -383,15 +383,29 @@ check_entry(const struct history *history, const struct sl_layer_program *progra
 	return NULL;
 }
 
+/* The number of the sublayer that has a place in arbitration order, or how many there are. */
+static uint32_t
+sublayer_at(const struct sl_layer_program *program, uint32_t place)
+{
+	uint32_t s = 0;
+
+	while (s < program->n_sublayers && program->sublayers[s].place != place)
+		s++;
+	return s;
+}
+
 /* NULL, or what is wrong with what is told of sublayers; `counts` has their filters and callouts. */
 static const char *
 check_sublayers(const struct sl_layer_program *program, const uint32_t (*counts)[2])
 {
 	bool has_below = false;
 
-	for (uint32_t s = program->n_sublayers; s-- > 0;) {
+	for (uint32_t place = program->n_sublayers; place-- > 0;) {
+		const uint32_t s = sublayer_at(program, place);
 		const struct sl_sublayer_run *run = &program->sublayers[s];
 
+		if (s == program->n_sublayers)
+			return "no sublayer has a place";
 		if (run->n_filters != counts[s][0] || run->n_callouts != counts[s][1])
 			return "a sublayer counts its filters wrong";
 		if (run->weight != run->object->weight)
