@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHECK_HEADERS 20000u /* answers compared with the plain scan's */
+#define CHECK_HEADERS 20000u              /* answers compared with the plain scan's ... */
+#define CHECK_RULES   UINT64_C(200000000) /* ... as long as that looks at no more rules */
 
 static bool
 matches_prefix(const uint8_t address[16], const uint8_t prefix[16], uint32_t len)
@@ -54,7 +55,8 @@ check(struct update_run *run, struct sl_error *err)
 	const struct sl_layer_program *layer;
 	struct sl_matches found;
 	struct sl_view view;
-	size_t n_all = SL_MIN(run->trace.n, (size_t)CHECK_HEADERS);
+	size_t n_all =
+		SL_MIN(SL_MIN(run->trace.n, (size_t)CHECK_HEADERS), CHECK_RULES / run->rules.n);
 
 	if (sl_matches_init(&found) != 0)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
