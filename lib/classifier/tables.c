@@ -358,11 +358,24 @@ fill_list(const struct work *w)
 	}
 }
 
-static int
-find_answer(struct work *w, const uint64_t *row, const uint64_t *column, uint32_t *number)
+/* Finds what a row and a column have in common. Returns whether it is other than before. */
+static bool
+intersect(struct common *common, const uint64_t *row, const uint64_t *column)
 {
-	for (uint32_t i = 0; i < w->common.n; i++)
-		w->common.bits[i] = row[w->common.at[i]] & column[w->common.at[i]];
+	uint64_t change = 0;
+
+	for (uint32_t i = 0; i < common->n; i++) {
+		const uint64_t bits = row[common->at[i]] & column[common->at[i]];
+
+		change |= bits ^ common->bits[i];
+		common->bits[i] = bits;
+	}
+	return change != 0;
+}
+
+static int
+find_answer(struct work *w, uint32_t *number)
+{
 	if (w->m->tables.answer == SL_TABLES_FEW)
 		fill_few(w);
 	else
@@ -406,15 +419,19 @@ static int
 find_row(struct work *w, const struct answers *to, uint32_t i)
 {
 	const uint64_t *row = sl_sets_at(to->rows, i);
+	uint32_t number = 0;
 	int rc = 0;
 
 	find_common(&w->common, row, to->rows->words);
-	w->m->work.left -= (int64_t)to->columns->n * (w->common.n + w->m->answers.words + 8);
+	w->m->work.left -= (int64_t)to->columns->n * (w->common.n + 8);
 	if (w->m->work.left < 0)
 		return -E2BIG;
-	for (uint32_t j = 0; j < to->columns->n && rc == 0; j++)
-		rc = find_answer(w, row, sl_sets_at(to->columns, j),
-			&to->numbers[i * to->row_step + j * to->column_step]);
+	for (uint32_t j = 0; j < to->columns->n && rc == 0; j++) {
+		/* Neighbours are often alike. */
+		if (intersect(&w->common, row, sl_sets_at(to->columns, j)) || j == 0)
+			rc = find_answer(w, &number);
+		to->numbers[i * to->row_step + j * to->column_step] = number;
+	}
 	return rc;
 }
 

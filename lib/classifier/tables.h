@@ -38,7 +38,7 @@ struct sl_boxes;
 #define SL_TABLES_WORDS_MAX    (SL_KEY_WORDS_MAX + 2u)
 #define SL_TABLES_ELEMENTS_MAX 40u
 #define SL_TABLES_PAIRS_MAX    72u
-#define SL_TABLES_SLOTS_MAX    96u
+#define SL_TABLES_SLOTS_MAX    64u
 #define SL_TABLES_SLOT_NONE    SL_TABLES_SLOTS_MAX /* one that is written to and never read */
 #define SL_TABLES_WINDOW       4u                  /* words */
 #define SL_TABLES_QUADS_MAX    4u                  /* FEW: four sublayers each */
