@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,6 +76,7 @@ exec_testpmd(const char *program, const char *pcap, const char *mode, int output
 	snprintf(device, sizeof(device), "--vdev=net_pcap0,rx_pcap=%s,infinite_rx=1", pcap);
 	snprintf(mode_arg, sizeof(mode_arg), "--forward-mode=%s", mode);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=bench%d", (int)getpid());
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
 	execlp(program, program, "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",

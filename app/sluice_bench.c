@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -112,19 +115,57 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 	return remove(path);
 }
 
-/* EAL, here and in testpmd, leaves files in a folder; it gets one that goes away with the run. */
+/* Hands signals that end a program on to the child, and returns its exit status. */
+static int
+stay_until_end(pid_t child, const sigset_t *signals)
+{
+	int status;
+
+	for (;;) {
+		int signal = sigwaitinfo(signals, NULL);
+
+		if (signal == SIGINT || signal == SIGTERM)
+			kill(child, signal);
+		if (waitpid(child, &status, WNOHANG) == child)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+}
+
+/*
+ * EAL, here and in testpmd, leaves files in a folder; it gets one that goes away with the run.  The command
+ * runs in a child, so that this happens however it ends.
+ */
 static int
 run_in_folder(int (*run)(int argc, char **argv), int argc, char **argv)
 {
-	char folder[] = "/tmp/sluice-bench-XXXXXX";
-	int rc;
+	const char *place = getenv("TMPDIR");
+	char folder[200];
+	sigset_t signals;
+	sigset_t before;
+	pid_t child;
+	int rc = 1;
 
+	snprintf(folder, sizeof(folder), "%s/sluice-bench-XXXXXX", place != NULL ? place : "/tmp");
 	if (mkdtemp(folder) == NULL || setenv("RUNTIME_DIRECTORY", folder, 1) != 0) {
-		fprintf(stderr, "sluice-bench: cannot make a folder in /tmp: %s\n",
+		fprintf(stderr, "sluice-bench: cannot make the folder %s: %s\n", folder,
 			strerror(errno));
 		return 1;
 	}
-	rc = run(argc, argv);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		exit(run(argc, argv));
+	}
+	if (child > 0)
+		rc = stay_until_end(child, &signals);
+	else
+		fprintf(stderr, "sluice-bench: cannot fork: %s\n", strerror(errno));
 	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	return rc;
 }

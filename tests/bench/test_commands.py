@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -201,6 +202,32 @@ class Datapath(Bench):
         self.refused("x: cannot open", "datapath", "--trace", trace, "--filters", self.folder / "x")
         self.refused('--frames: "0"', "datapath", "--trace", trace, "--frames", "0")
         self.refused('--seconds: "61"', "datapath", "--trace", trace, "--seconds", "61")
+
+
+class Leaves(Bench):
+    def test_nothing_behind(self):
+        """However a run ends, the folder of EAL goes with it."""
+        rules, _ = self.made()
+        place = self.folder / "tmp"
+        place.mkdir()
+        for number in signal.SIGTERM, signal.SIGINT:
+            child = subprocess.Popen([BENCH, "classify", "--rules", rules, "--repeat", "101"], stdout=subprocess.PIPE,
+                                     stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(place)})
+            # Told before the last engine is built: EAL is there.
+            while "building linear" not in child.stderr.readline():
+                self.assertIsNone(child.poll())
+            self.assertEqual(len(list(place.glob("sluice-bench-*/dpdk"))), 1)
+            child.send_signal(number)
+            child.communicate(timeout=20)
+            self.assertEqual(child.returncode, 128 + number)
+            self.assertEqual(list(place.iterdir()), [])
+
+    def test_no_place(self):
+        rules, _ = self.made()
+        result = subprocess.run([BENCH, "classify", "--rules", rules], capture_output=True, text=True, check=False,
+                                env={**os.environ, "TMPDIR": str(self.folder / "no")})
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cannot make the folder", result.stderr)
 
 
 class Usage(Bench):
