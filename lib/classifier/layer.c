@@ -11,7 +11,7 @@
 
 /* Room for filters that are added later, as many as are there, between these. */
 #define SLACK_MIN 64u
-#define SLACK_MAX 16384u
+#define SLACK_MAX 8192u
 
 /* --- The store. --- */
 
