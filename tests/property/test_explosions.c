@@ -411,8 +411,9 @@ explode(const char *name, explosion_fn *fn, const char *layer, uint32_t n)
 	fn(g, &fields, n);
 	snapshot = generator_compile(g->policy, NULL);
 	program = snapshot->layers[g->layer->id];
-	print_message("%s, %s: %u filters, %zu bytes a filter\n", name, layer, program->n_filters,
-		bytes_of(program) / program->n_filters);
+	print_message("%s, %s: %u filters, %zu bytes a filter, %llu ms\n", name, layer,
+		program->n_filters, bytes_of(program) / program->n_filters,
+		(unsigned long long)(snapshot->build_ns / 1000000));
 	assert_int_equal(program->n_filters, n);
 	assert_true(bytes_of(program) <= (size_t)BYTES_PER_FILTER * n + BYTES_MORE);
 	assert_true(snapshot->memory_bytes >= bytes_of(program));
