@@ -292,90 +292,12 @@ count_entries(struct editor *e, uint32_t n_before)
 	e->overlay->n_changes += e->edit->n_added;
 }
 
-/* Where the filters of a part are gathered. */
-struct gathering {
-	const struct sl_layer_program *layer;
-	uint32_t level;
-	struct sl_item *items;
-	uint32_t n;
-	uint32_t added; /* rank of the next filter that was added */
-	struct sl_groups groups;
-};
-
-/* Takes the filters that were added and stand before `order` (NULL: all that are left). */
-static int
-gather_added(struct gathering *g, const struct sl_order *order)
-{
-	const struct sl_layer_program *layer = g->layer;
-
-	for (; g->added < layer->store->n; g->added++) {
-		const struct sl_order here = sl_order_of(layer, g->added);
-		struct sl_item *item = &g->items[g->n];
-
-		if (order != NULL && sl_order_compare(&here, order) > 0)
-			return 0;
-		item->rank = g->added;
-		item->key = sl_part_key(layer, g->level, g->added);
-		if (sl_screen_span(&layer->store->screen_plan, layer->layer,
-			    &layer->filters[g->added], &g->groups, &item->span) != 0)
-			return -ENOMEM;
-		g->n++;
-	}
-	return 0;
-}
-
-/* Takes the filters in force at the level and behind it, and those added, in order. */
-static int
-gather(struct gathering *g)
-{
-	const struct sl_layer_program *layer = g->layer;
-	struct sl_filter_walk walk = {.layer = layer};
-	uint32_t level;
-	uint32_t place;
-
-	for (uint32_t i = 0; i < g->level; i++)
-		walk.at[i] = sl_level_size(layer, i);
-	while (sl_walk_step(&walk, &level, &place)) {
-		const uint32_t rank = sl_level_rank(layer, level, place);
-		const struct sl_order order = sl_order_of(layer, rank);
-
-		if (gather_added(g, &order) != 0)
-			return -ENOMEM;
-		g->items[g->n++] = (struct sl_item){.rank = rank,
-			.key = sl_part_key_again(g->level, sl_level_key(layer, level, place)),
-			.span = layer->overlay->parts[level]->spans[place]};
-	}
-	return gather_added(g, NULL);
-}
-
-static uint32_t
-count_items(const struct editor *e, uint32_t level)
-{
-	uint32_t n = e->edit->n_added;
-
-	for (; level < SL_LEVELS; level++)
-		n += sl_level_size(e->next, level) - e->overlay->n_dead[level];
-	return n;
-}
-
 static int
 add_part(struct editor *e, uint32_t level)
 {
-	struct gathering g = {.layer = e->next,
-		.level = level,
-		.items = malloc(count_items(e, level) * sizeof(*g.items)),
-		.added = e->next->store->n - e->edit->n_added};
 	struct sl_part *part;
-	int rc = -ENOMEM;
+	int rc = sl_part_make(e->next, level, e->edit->n_added, e->tick, &part, e->err);
 
-	if (g.items != NULL)
-		rc = gather(&g);
-	sl_groups_fini(&g.groups);
-	if (rc == 0)
-		rc = sl_part_make(e->next, level, g.items, g.n, e->tick, &part, e->err);
-	else
-		rc = no_memory(e);
-	free(g.items);
 	if (rc == 0 && sl_overlay_put_part(e->next, e->overlay, level, part) != 0)
 		rc = no_memory(e);
 	return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/part.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -54,19 +55,20 @@ sl_level_find(const struct sl_layer_program *layer, uint32_t level, const struct
 
 /* --- Keys. --- */
 
-uint64_t
-sl_part_key(const struct sl_layer_program *layer, uint32_t level, uint32_t rank)
+/* The key of a filter that is to go to a level, as far as the levels before it decide it. */
+static uint64_t
+first_key(const struct sl_layer_program *layer, uint32_t level, const struct sl_order *order)
 {
-	const struct sl_order order = sl_order_of(layer, rank);
 	uint64_t key = 0;
 
 	for (uint32_t i = 0; i < level; i++)
-		key |= (uint64_t)sl_level_find(layer, i, &order) << levels[i].shift;
+		key |= (uint64_t)sl_level_find(layer, i, order) << levels[i].shift;
 	return key;
 }
 
-uint64_t
-sl_part_key_again(uint32_t level, uint64_t key)
+/* The same, from the key that it had at this level or one behind it. */
+static uint64_t
+cut_key(uint32_t level, uint64_t key)
 {
 	return key >> levels[level - 1].shift << levels[level - 1].shift;
 }
@@ -94,72 +96,138 @@ sl_part_level(const struct sl_layer_program *layer, uint32_t n)
 
 /* --- Making. --- */
 
-/* NULL: no memory. */
-static struct sl_part *
-new_part(uint32_t n)
-{
-	struct sl_part *part = calloc(1, sizeof(*part));
-	uint64_t *keys = calloc(n, sizeof(*keys));
-	uint32_t *ranks = calloc(n, sizeof(*ranks));
-	struct sl_span *spans = calloc(n, sizeof(*spans));
-
-	if (part == NULL || keys == NULL || ranks == NULL || spans == NULL) {
-		free(part);
-		free(keys);
-		free(ranks);
-		free(spans);
-		return NULL;
-	}
-	part->n_refs = 1;
-	part->n = n;
-	part->keys = keys;
-	part->ranks = ranks;
-	part->spans = spans;
-	part->bytes = sizeof(*part) + n * (sizeof(*keys) + sizeof(*ranks) + sizeof(*spans));
-	return part;
-}
+/* A part in the making. */
+struct maker {
+	const struct sl_layer_program *layer;
+	uint32_t level;
+	uint32_t added; /* rank of the next filter that was added */
+	uint32_t n;     /* filters that are in their place */
+	uint64_t *keys;
+	uint32_t *ranks;
+	struct sl_span *spans;
+	struct sl_groups groups;
+};
 
 static void
-fill(struct sl_part *part, const struct sl_layer_program *layer, uint32_t level,
-	const struct sl_item *items)
+place(struct maker *m, uint32_t rank, uint64_t key)
 {
-	uint64_t *keys = (uint64_t *)(uintptr_t)part->keys;
-	uint32_t *ranks = (uint32_t *)(uintptr_t)part->ranks;
-	struct sl_span *spans = (struct sl_span *)(uintptr_t)part->spans;
-
-	for (uint32_t place = 0; place < part->n; place++) {
-		keys[place] = finish_key(level, items[place].key, place);
-		ranks[place] = items[place].rank;
-		spans[place] = items[place].span;
-		part->n_callouts += sl_hot_is_callout(&layer->hot[ranks[place]]);
-	}
+	m->ranks[m->n] = rank;
+	m->keys[m->n] = finish_key(m->level, key, m->n);
+	m->n++;
 }
 
+/* Takes the filters that were added and stand before `order` (NULL: all that are left). */
 static int
-no_memory(const struct sl_layer_program *layer, uint32_t n, struct sl_error *err)
+place_added(struct maker *m, const struct sl_order *order)
 {
-	return sl_error_set(err, SL_ERR_NO_MEMORY, NULL,
-		"out of memory for %" PRIu32 " filters of %s", n, layer->layer->name);
+	const struct sl_layer_program *layer = m->layer;
+
+	for (; m->added < layer->store->n; m->added++) {
+		const struct sl_order here = sl_order_of(layer, m->added);
+
+		if (order != NULL && sl_order_compare(&here, order) > 0)
+			return 0;
+		if (sl_screen_span(&layer->store->screen_plan, layer->layer,
+			    &layer->filters[m->added], &m->groups, &m->spans[m->n]) != 0)
+			return -ENOMEM;
+		place(m, m->added, first_key(layer, m->level, &here));
+	}
+	return 0;
+}
+
+/* Takes the filters in force at the level and behind it, and those added, in order. */
+static int
+place_all(struct maker *m)
+{
+	const struct sl_layer_program *layer = m->layer;
+	struct sl_filter_walk walk = {.layer = layer};
+	uint32_t level;
+	uint32_t at;
+
+	for (uint32_t i = 0; i < m->level; i++)
+		walk.at[i] = sl_level_size(layer, i);
+	while (sl_walk_step(&walk, &level, &at)) {
+		const uint32_t rank = sl_level_rank(layer, level, at);
+		const struct sl_order order = sl_order_of(layer, rank);
+
+		if (place_added(m, &order) != 0)
+			return -ENOMEM;
+		m->spans[m->n] = layer->overlay->parts[level]->spans[at];
+		place(m, rank, cut_key(m->level, sl_level_key(layer, level, at)));
+	}
+	return place_added(m, NULL);
+}
+
+static uint32_t
+count_filters(const struct sl_layer_program *layer, uint32_t level, uint32_t n_added)
+{
+	uint32_t n = n_added;
+
+	for (; level < SL_LEVELS; level++)
+		n += sl_level_size(layer, level) - layer->overlay->n_dead[level];
+	return n;
+}
+
+static uint32_t
+count_callouts(const struct sl_layer_program *layer, const struct sl_part *part)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < part->n; i++)
+		n += sl_hot_is_callout(&layer->hot[part->ranks[i]]);
+	return n;
+}
+
+/* A part with its filters, and nothing made of them. 0 or -ENOMEM; to be put in either case. */
+static int
+fill(struct sl_part *part, const struct sl_layer_program *layer, uint32_t level, uint32_t n_added)
+{
+	const uint32_t n = part->n;
+	struct maker m = {.layer = layer,
+		.level = level,
+		.added = layer->store->n - n_added,
+		.keys = calloc(n, sizeof(*m.keys)),
+		.ranks = calloc(n, sizeof(*m.ranks)),
+		.spans = calloc(n, sizeof(*m.spans))};
+	int rc = -ENOMEM;
+
+	part->keys = m.keys;
+	part->ranks = m.ranks;
+	part->spans = m.spans;
+	if (m.keys != NULL && m.ranks != NULL && m.spans != NULL)
+		rc = place_all(&m);
+	sl_groups_fini(&m.groups);
+	if (rc != 0)
+		return rc;
+	part->n_callouts = count_callouts(layer, part);
+	part->sieve = sl_sieve_new(part->spans, part->keys, n, sl_level_bits(level).n);
+	if (part->sieve == NULL)
+		return -ENOMEM;
+	part->bytes = sizeof(*part) + n * (sizeof(*m.keys) + sizeof(*m.ranks) + sizeof(*m.spans)) +
+		part->sieve->bytes;
+	return 0;
 }
 
 int
-sl_part_make(const struct sl_layer_program *layer, uint32_t level, const struct sl_item *items,
-	uint32_t n, const struct sl_compile_tick *tick, struct sl_part **out, struct sl_error *err)
+sl_part_make(const struct sl_layer_program *layer, uint32_t level, uint32_t n_added,
+	const struct sl_compile_tick *tick, struct sl_part **out, struct sl_error *err)
 {
-	struct sl_part *part = new_part(n);
+	const uint32_t n = count_filters(layer, level, n_added);
 	struct sl_program_source source = {.layer = layer, .n = n, .is_small_change = true};
-	int rc;
+	struct sl_part *part = calloc(1, sizeof(*part));
+	int rc = -ENOMEM;
 
-	if (part == NULL)
-		return no_memory(layer, n, err);
-	fill(part, layer, level, items);
-	source.filters = part->ranks;
-	part->sieve = sl_sieve_new(part->spans, part->keys, n, sl_level_bits(level).n);
-	if (part->sieve == NULL) {
-		sl_part_put(part);
-		return no_memory(layer, n, err);
+	if (part != NULL) {
+		part->n_refs = 1;
+		part->n = n;
+		rc = fill(part, layer, level, n_added);
 	}
-	part->bytes += part->sieve->bytes;
+	if (rc != 0) {
+		sl_part_put(part);
+		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL,
+			"out of memory for %" PRIu32 " filters of %s", n, layer->layer->name);
+	}
+	source.filters = part->ranks;
 	rc = sl_program_build(&source, tick, &part->program, err);
 	if (rc != 0) {
 		sl_part_put(part);

@@ -6,13 +6,6 @@
 
 #include "classifier/overlay.h"
 
-/* A filter on its way into a part. */
-struct sl_item {
-	uint32_t rank;
-	uint64_t key; /* what it has of one: the places in levels before that of the part */
-	struct sl_span span;
-};
-
 /* The level into whose part `n` more filters should go. SL_LEVELS: they are too many. */
 uint32_t sl_part_level(const struct sl_layer_program *layer, uint32_t n);
 
@@ -30,14 +23,13 @@ int sl_order_compare(const struct sl_order *a, const struct sl_order *b);
 uint32_t
 sl_level_find(const struct sl_layer_program *layer, uint32_t level, const struct sl_order *order);
 
-/* The key of a filter that is to go to a level, as far as the levels before it decide it. */
-uint64_t sl_part_key(const struct sl_layer_program *layer, uint32_t level, uint32_t rank);
-/* The same, from the key that it had at this level or one behind it. */
-uint64_t sl_part_key_again(uint32_t level, uint64_t key);
-
-/* Compiles filters in arbitration order. 0 and `*out` with one reference; NO_MEMORY or BUSY. */
-int sl_part_make(const struct sl_layer_program *layer, uint32_t level, const struct sl_item *items,
-	uint32_t n, const struct sl_compile_tick *tick, struct sl_part **out,
+/*
+ * Makes the part of a level from the filters in force there and behind it, and the last `n_added`
+ * entries of the store, which are in arbitration order.  0 and `*out` with one reference; NO_MEMORY
+ * or BUSY.
+ */
+int sl_part_make(const struct sl_layer_program *layer, uint32_t level, uint32_t n_added,
+	const struct sl_compile_tick *tick, struct sl_part **out,
 	struct sl_error *err) SL_MUST_CHECK;
 struct sl_part *sl_part_get(struct sl_part *part);
 /* NULL is allowed. */
