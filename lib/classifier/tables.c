@@ -12,12 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Words of sets a build may look at: some 40 ms. */
-#define WORK_MAX 40000000
+/* Words of sets a build may look at: some 60 ms. */
+#define WORK_MAX 60000000
 /* More boxes than these are not tried. */
 #define BOXES_MAX 16384u
 /* Cells of all tables before they are squeezed. */
 #define VALUES_MAX ((size_t)6 << 20)
+/* With more cells, tables would not stay in the second level of the cache, */
+#define CELLS_GOOD 950000u
+/* and look-ups become cheap compared with them; down to this. */
+#define LOOK_UP_MIN (SL_TABLES_LOOK_UP / 16)
 /* Numbers a cell can hold. */
 #define NUMBERS_MAX 0x10000u
 
@@ -212,7 +216,7 @@ add_element(struct maker *m, uint32_t d)
 		rc = add_word(m, m->plan->words[key->word], &element->word);
 	element->shift = key->shift;
 	element->mask = sl_element_max(key);
-	return rc == 0 ? sl_tables_look_up(dim, key->bits, &m->cells, element) : rc;
+	return rc;
 }
 
 /* Classes of elements come behind the words. */
@@ -703,7 +707,45 @@ add_groups(struct maker *m)
 
 	for (uint32_t i = 0; i < m->groups.n_groups && rc == 0; i++)
 		rc = add_group(m, &m->groups.groups[i]);
+	return rc;
+}
+
+/* --- Cells. --- */
+
+/* Writes all tables, with look-ups worth so many cells. */
+static int
+write_cells(struct maker *m, uint32_t look_up)
+{
+	int rc = 0;
+
+	m->cells.n = 0;
+	m->cells.look_up = look_up;
+	for (uint32_t d = 0; d < m->dims.n && rc == 0; d++) {
+		const struct sl_dim *dim = &m->dims.list[d];
+
+		if (!dim->is_text)
+			rc = sl_tables_look_up(dim, m->plan->elements[dim->element].bits, &m->cells,
+				&m->tables.elements[d]);
+	}
 	return rc == 0 ? sl_tables_put_pairs(&m->tables, m->matrices, &m->cells) : rc;
+}
+
+/* Writes all tables, with more look-ups the more cells there would be. */
+static int
+fit_cells(struct maker *m)
+{
+	struct sl_tables_pair pairs[SL_TABLES_PAIRS_MAX];
+	uint32_t look_up = SL_TABLES_LOOK_UP;
+	int rc;
+
+	sl_tables_unite_pairs(&m->tables, m->matrices);
+	memcpy(pairs, m->tables.pairs, sizeof(pairs));
+	do {
+		memcpy(m->tables.pairs, pairs, sizeof(pairs));
+		rc = write_cells(m, look_up);
+		look_up /= 2;
+	} while ((rc == -E2BIG || (rc == 0 && m->cells.n > CELLS_GOOD)) && look_up >= LOOK_UP_MIN);
+	return rc;
 }
 
 /* --- Lists. --- */
@@ -859,6 +901,8 @@ make(struct maker *m, size_t bytes_max, const struct sl_tables **out)
 		rc = add_elements(m);
 	if (rc == 0)
 		rc = add_groups(m);
+	if (rc == 0)
+		rc = fit_cells(m);
 	if (rc == 0)
 		rc = write_lists(m);
 	return rc == 0 ? freeze(m, bytes_max, out) : rc;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/tables_cells.h"
 
-#include "classifier/tables_plan.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,17 +100,17 @@ count_nodes(const struct step *steps, uint32_t n, unsigned int bits, uint32_t co
 }
 
 static uint64_t
-strides_cost(const struct strides *strides)
+strides_cost(const struct strides *strides, uint32_t look_up)
 {
-	return strides->cells + (uint64_t)strides->n * SL_TABLES_LOOK_UP;
+	return strides->cells + (uint64_t)strides->n * look_up;
 }
 
 /* All ways to go on from `depth` bits with what is chosen so far. */
 static void
-try_strides(const uint32_t counts[33], unsigned int bits, unsigned int depth,
+try_strides(const uint32_t counts[33], unsigned int bits, unsigned int depth, uint32_t look_up,
 	const struct strides *so_far, struct strides *best)
 {
-	if (strides_cost(so_far) >= strides_cost(best))
+	if (strides_cost(so_far, look_up) >= strides_cost(best, look_up))
 		return;
 	/* Where no step lies below, the bits that are left do not matter. */
 	if (depth > 0 && counts[depth] == 0) {
@@ -126,7 +124,7 @@ try_strides(const uint32_t counts[33], unsigned int bits, unsigned int depth,
 
 		longer.bits[longer.n++] = stride;
 		longer.cells += (uint64_t)(depth == 0 ? 1 : counts[depth]) << stride;
-		try_strides(counts, bits, depth + stride, &longer, best);
+		try_strides(counts, bits, depth + stride, look_up, &longer, best);
 	}
 }
 
@@ -217,8 +215,9 @@ make_trie(struct trie *trie, unsigned int bits)
 	int rc = 0;
 
 	count_nodes(trie->steps, trie->n_steps, bits, counts);
-	try_strides(counts, bits, 0, &none, &best);
+	try_strides(counts, bits, 0, trie->cells->look_up, &none, &best);
 	trie->element->kind = SL_TABLES_TRIE;
+	trie->element->n_levels = 0;
 	/* A node has a step inside, so that there are fewer nodes than steps. */
 	trie->firsts = calloc(trie->n_steps, sizeof(*trie->firsts));
 	trie->nexts = calloc(trie->n_steps, sizeof(*trie->nexts));

@@ -158,7 +158,8 @@ static int
 put_pair(struct sl_cells *cells, const struct sl_matrix *matrix, struct sl_tables_pair *pair)
 {
 	const uint32_t width = pair->second == SL_TABLES_SLOT_NONE ? 1 : 2;
-	size_t size = sl_tables_squeezed_max((uint64_t)matrix->n_rows * matrix->n_columns * width);
+	size_t size = sl_tables_squeezed_max(
+		(uint64_t)matrix->n_rows * matrix->n_columns * width, cells->look_up);
 	struct sl_squeezed by_rows = {.n_values = 0};
 	struct sl_squeezed by_columns = {.n_values = 0};
 	struct sl_matrix turned = {.values = NULL};
@@ -188,18 +189,25 @@ put_pair(struct sl_cells *cells, const struct sl_matrix *matrix, struct sl_table
 	return rc;
 }
 
-int
-sl_tables_put_pairs(struct sl_tables *tables, struct sl_matrix *matrices, struct sl_cells *cells)
+void
+sl_tables_unite_pairs(struct sl_tables *tables, struct sl_matrix *matrices)
 {
-	int rc = 0;
-
 	order_pairs(tables, matrices);
-	for (uint32_t i = 0; i < tables->n_pairs && rc == 0; i++) {
+	for (uint32_t i = 0; i < tables->n_pairs; i++) {
 		const uint32_t twin = find_twin(tables, i);
 
 		if (twin < tables->n_pairs)
 			unite(tables, matrices, i, twin);
-		rc = put_pair(cells, &matrices[i], &tables->pairs[i]);
 	}
+}
+
+int
+sl_tables_put_pairs(
+	struct sl_tables *tables, const struct sl_matrix *matrices, struct sl_cells *cells)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < tables->n_pairs && rc == 0; i++)
+		rc = put_pair(cells, &matrices[i], &tables->pairs[i]);
 	return rc;
 }

@@ -16,7 +16,7 @@
 #define PAIR_MAX 2000000u
 
 /* Elements of one field are merged for all groups if they have no more cells than that, */
-#define SHARE_FIELD_MAX 65536u
+#define SHARE_FIELD_MAX 1000000u
 /* and other pairs as well if they are as small as this. */
 #define SHARE_MAX 256u
 
@@ -140,13 +140,15 @@ squeezed_cost(const struct search *s, struct factor rows, struct factor columns)
 static uint64_t
 table_cost(const struct search *s, struct factor a, struct factor b)
 {
-	const uint64_t plain = sl_tables_weigh(a.n * b.n) + SL_TABLES_LOOK_UP;
+	const uint64_t plain = sl_tables_weigh(a.n * b.n, SL_TABLES_LOOK_UP) + SL_TABLES_LOOK_UP;
 	uint64_t squeezed;
 
-	if (sl_tables_squeezed_max(a.n * b.n) == 0)
+	if (sl_tables_squeezed_max(a.n * b.n, SL_TABLES_LOOK_UP) == 0)
 		return plain;
 	squeezed = SL_MIN(squeezed_cost(s, a, b), squeezed_cost(s, b, a));
-	return SL_MIN(plain, sl_tables_weigh(squeezed) + SL_TABLES_SQUEEZED);
+	return SL_MIN(plain,
+		sl_tables_weigh(squeezed, SL_TABLES_LOOK_UP) +
+			SL_TABLES_SQUEEZED_LOOK_UPS * SL_TABLES_LOOK_UP);
 }
 
 static struct factor

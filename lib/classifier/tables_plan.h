@@ -23,21 +23,21 @@
 #define SL_TABLES_LOOK_UP 131072u
 
 /* ... and the three of a squeezed table, each of which waits for the one before. */
-#define SL_TABLES_SQUEEZED (4 * SL_TABLES_LOOK_UP)
+#define SL_TABLES_SQUEEZED_LOOK_UPS 4u
 
 /* What so many cells are worth: beyond a few look-ups' worth they crowd the second level as well. */
 static inline uint64_t
-sl_tables_weigh(uint64_t n_cells)
+sl_tables_weigh(uint64_t n_cells, uint64_t look_up)
 {
-	return n_cells <= 2 * SL_TABLES_LOOK_UP ? n_cells : 2 * n_cells - 2 * SL_TABLES_LOOK_UP;
+	return n_cells <= 2 * look_up ? n_cells : 2 * n_cells - 2 * look_up;
 }
 
 /* How many cells a table of `n_cells` may have when it is squeezed, to be worth it; 0: none. */
 static inline uint64_t
-sl_tables_squeezed_max(uint64_t n_cells)
+sl_tables_squeezed_max(uint64_t n_cells, uint64_t look_up)
 {
-	const uint64_t more = SL_TABLES_SQUEEZED - SL_TABLES_LOOK_UP;
-	const uint64_t weight = sl_tables_weigh(n_cells);
+	const uint64_t more = (SL_TABLES_SQUEEZED_LOOK_UPS - 1) * look_up;
+	const uint64_t weight = sl_tables_weigh(n_cells, look_up);
 
 	return weight > more ? SL_MIN(weight - more, n_cells) : 0;
 }
