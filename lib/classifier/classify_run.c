@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/simd.h"
 
+#include "classifier/tables.h"
+
 #include "classifier/overlay.h"
 
 /* Packet time: from the interface to the form of the code that suits the processor. */
@@ -50,9 +52,25 @@ sl_simd_best(void)
 	return simd;
 }
 
-uint32_t
-sl_program_run_as(enum sl_simd simd, const struct sl_program *program,
-	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out)
+static uint32_t
+run_tables(enum sl_simd simd, const struct sl_program *program, const struct sl_meta *const metas[],
+	uint32_t n, struct sl_matches *out)
+{
+	switch (simd) {
+#ifdef __x86_64__
+	case SL_SIMD_AVX512:
+		return sl_tables_avx512(program, program->tables, metas, n, out);
+	case SL_SIMD_AVX2:
+		return sl_tables_avx2(program, program->tables, metas, n, out);
+#endif
+	default:
+		return sl_tables_portable(program, program->tables, metas, n, out);
+	}
+}
+
+static uint32_t
+run_trees(enum sl_simd simd, const struct sl_program *program, const struct sl_meta *const metas[],
+	uint32_t n, struct sl_matches *out)
 {
 	switch (simd) {
 #ifdef __x86_64__
@@ -64,6 +82,14 @@ sl_program_run_as(enum sl_simd simd, const struct sl_program *program,
 	default:
 		return sl_classify_portable(program, metas, n, out);
 	}
+}
+
+uint32_t
+sl_program_run_as(enum sl_simd simd, const struct sl_program *program,
+	const struct sl_meta *const metas[], uint32_t n, struct sl_matches *out)
+{
+	return program->tables != NULL ? run_tables(simd, program, metas, n, out)
+				       : run_trees(simd, program, metas, n, out);
 }
 
 uint32_t

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #define WORD_BYTES sizeof(uint32_t)
+/* Sixteen bytes that begin at an odd address. */
+#define PIECES_MAX 7
 
 /* A field's bytes in one word of the metadata. */
 struct piece {
@@ -14,7 +16,7 @@ struct piece {
 
 /* The pieces of a slot in the order of memory. Returns how many. */
 static uint32_t
-cut(const struct sl_slot_info *info, struct piece pieces[5])
+cut(const struct sl_slot_info *info, struct piece pieces[PIECES_MAX])
 {
 	uint32_t n = 0;
 	size_t at = info->offset;
@@ -22,7 +24,10 @@ cut(const struct sl_slot_info *info, struct piece pieces[5])
 
 	while (left > 0) {
 		const size_t first = at % WORD_BYTES;
-		const size_t size = SL_MIN(left, WORD_BYTES - first);
+		/* One, two or four bytes, where a column of the same width has them. */
+		const size_t size = first % 2 == 1 || left == 1 ? 1
+			: first == 2 || left < WORD_BYTES       ? 2
+								: WORD_BYTES;
 
 		pieces[n++] = (struct piece){(uint16_t)(at - first), (uint8_t)first, (uint8_t)size};
 		at += size;
@@ -73,7 +78,7 @@ plan_slot(struct sl_key_plan *plan, enum sl_slot slot)
 	const struct sl_slot_info *info = &sl_slot_info[slot];
 	const struct sl_key_plan before = *plan;
 	const bool is_bytes = info->kind == SL_SLOT_KIND_BYTES;
-	struct piece pieces[5];
+	struct piece pieces[PIECES_MAX];
 	const uint32_t n = cut(info, pieces);
 
 	if (plan->n_parts == SL_KEY_PARTS_MAX)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Room for filters that are added later, as many as are there, between these. */
-#define SLACK_MIN 64u
+#define SLACK_MIN 512u
 #define SLACK_MAX 8192u
 
 /* --- The store. --- */

@@ -14,7 +14,7 @@
  */
 
 /* Room for what one packet finds in a part. */
-#define ROOM (SL_PART_MATCHES_MAX * SL_VISITS_MAX)
+#define ROOM (SL_PART_MATCHES_MAX * SL_TREES_MAX)
 /* Most that a packet can match of all parts. */
 #define ADDED_MAX ((SL_LEVELS - 1) * SL_PART_MATCHES_MAX)
 /* Levels that have parts. */
@@ -292,7 +292,7 @@ first_alive(const uint64_t *dead, uint32_t place, uint32_t n)
 static SL_NOINLINE uint32_t
 next_answer(const struct run *run, const struct sl_meta *meta)
 {
-	uint32_t places[SL_VISITS_MAX];
+	uint32_t places[SL_TREES_MAX];
 	const uint32_t n = sl_program_run_without(
 		run->layer->program, run->overlay->dead[0], meta, places, SL_ARRAY_LEN(places));
 

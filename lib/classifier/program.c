@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "classifier/program.h"
 
-#include "classifier/box.h"
+#include "classifier/forest.h"
+#include "classifier/score.h"
+#include "classifier/tables.h"
 #include "classifier/test.h"
-#include "classifier/tree.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Units of a branch's target in a cache line. */
+#define UNITS_LINE (SL_CACHE_LINE / SL_TO_UNIT)
 
 /* Everything between the filters of a layer and its program. */
 struct maker {
@@ -20,7 +24,13 @@ struct maker {
 	struct sl_groups groups;
 	struct sl_boxes boxes;
 	struct sl_tests tests;
-	struct sl_tree tree;
+	uint32_t *needs; /* likewise */
+	struct sl_layout layout;
+	struct sl_patterns patterns;
+	struct sl_forest forest;
+	const struct sl_tables *tables; /* or NULL */
+	uint32_t trees_max;
+	uint32_t score; /* of the forest; 0: there is none yet */
 };
 
 static int
@@ -96,7 +106,7 @@ lay_out(struct sl_program *program, const struct piece *pieces, size_t n)
 		*pieces[i].to = at;
 		at += piece_room(&pieces[i]);
 	}
-	program->bytes = size;
+	program->bytes = size + (program->tables != NULL ? program->tables->bytes : 0);
 	memcpy(memory, program, sizeof(*program));
 	return (struct sl_program *)(void *)memory;
 }
@@ -141,138 +151,184 @@ is_single(const struct maker *m)
 static void
 describe(struct sl_program *program, const struct maker *m)
 {
-	program->root = m->tree.root;
+	const struct sl_layout *layout = &m->layout;
+	const uint32_t byte = layout->byte_element;
+
 	describe_key(program, &m->plan);
+	memcpy(program->loads, layout->loads, sizeof(program->loads));
+	program->n_loads = layout->n_loads;
+	program->derived = layout->derived;
+	memcpy(program->columns, layout->columns, sizeof(program->columns));
+	if (byte < m->plan.n_elements) {
+		program->byte_at = layout->elements[byte].at;
+		program->byte_shift = layout->elements[byte].shift;
+	}
 	program->simd = sl_simd_best();
 	program->n = m->source->n;
 	program->is_single = is_single(m);
-	program->found_max = SL_MAX(m->tree.visits_max, 1u) * m->matches_max;
+	program->n_trees = m->forest.n_trees;
+	program->found_max = SL_MAX(m->forest.n_trees, 1u) * m->matches_max;
 	program->n_boxes = m->boxes.n;
-	program->n_placed = m->tree.n_placed;
-	program->n_nodes = m->tree.n_nodes;
-	program->n_leaves = m->tree.n_leaves;
-	program->n_rests = m->tree.n_rests;
+	program->n_placed = (uint32_t)SL_MIN(m->forest.n_placed, (uint64_t)UINT32_MAX);
+	program->n_branches = m->forest.n_branches;
 	program->n_tested = m->tests.n_tested;
-	program->n_tables = m->tests.n_tables;
-	program->leaf_max = m->tree.leaf_max;
-	program->depth = m->tree.depth;
-	program->visits_max = m->tree.visits_max;
+	program->n_sets = m->tests.n_tables;
+	program->leaf_max = m->forest.leaves.longest;
+	program->depth = m->forest.depth;
+	program->expected_ps = m->score;
 }
 
-/* Links of a node: up to the first one of the next node. */
-static uint32_t
-count_links(const struct sl_tree *tree, uint32_t node)
+/* The number of a branch's target in the program: branches come first, then leaves. */
+static struct sl_branch
+number_branch(struct sl_branch branch, const struct maker *m, uint32_t leaf_units)
 {
-	const uint32_t end = node + 1 < tree->n_nodes ? tree->nodes[node + 1].links : tree->n_links;
+	if (branch.best == SL_RANK_NONE)
+		return (struct sl_branch){.to = SL_TO_LEAF, .best = SL_RANK_NONE};
+	if (branch.to & SL_TO_LEAF) {
+		const uint32_t leaf = branch.to & SL_TO_INDEX;
 
-	return end - tree->nodes[node].links;
-}
-
-/* Lines of a node: its own and those of its links. */
-static uint32_t
-count_lines(const struct sl_tree *tree, uint32_t node)
-{
-	const size_t size = count_links(tree, node) * sizeof(struct sl_link);
-
-	return 1 + (uint32_t)((size + SL_REF_UNIT - 1) / SL_REF_UNIT);
-}
-
-/* The tree as a program has it: nodes, each followed by its links, then blocks. */
-struct lines {
-	uint8_t *nodes;
-	uint32_t *line_of; /* by node; behind the last one the line of the first block */
-	size_t size;       /* bytes of all nodes */
-};
-
-static struct sl_link
-number_link(struct sl_link link, const struct lines *lines, uint32_t n_nodes)
-{
-	if (link.best == SL_RANK_NONE)
-		return link;
-	if (link.ref & SL_REF_LEAF)
-		link.ref += lines->line_of[n_nodes];
-	else
-		link.ref = lines->line_of[link.ref];
-	return link;
-}
-
-static void
-write_node(const struct sl_tree *tree, uint32_t i, const struct lines *lines)
-{
-	struct sl_node *node = (void *)(lines->nodes + (size_t)lines->line_of[i] * SL_REF_UNIT);
-	struct sl_link *links = (void *)(node + 1);
-	const uint32_t first = tree->nodes[i].links;
-	const uint32_t n = count_links(tree, i);
-
-	*node = tree->nodes[i];
-	node->rest = number_link(node->rest, lines, tree->n_nodes);
-	for (uint32_t k = 0; k < n; k++)
-		links[k] = number_link(tree->links[first + k], lines, tree->n_nodes);
-}
-
-/* 0 or -ENOMEM; fini in either case. */
-static int
-lines_init(struct lines *lines, const struct sl_tree *tree)
-{
-	uint32_t line = 0;
-
-	lines->line_of = calloc(tree->n_nodes + (size_t)1, sizeof(*lines->line_of));
-	if (lines->line_of == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < tree->n_nodes; i++) {
-		lines->line_of[i] = line;
-		line += count_lines(tree, i);
+		branch.to =
+			SL_TO_LEAF | (leaf_units + m->forest.leaves.list[leaf].line * UNITS_LINE);
 	}
-	lines->size = (size_t)line * SL_REF_UNIT;
-	/* A piece is never empty. */
-	lines->line_of[tree->n_nodes] = SL_MAX(line, 1u);
-	lines->nodes = calloc(SL_MAX(line, 1u), SL_REF_UNIT);
-	if (lines->nodes == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < tree->n_nodes; i++)
-		write_node(tree, i, lines);
-	return 0;
+	return branch;
 }
 
-static void
-lines_fini(struct lines *lines)
+/* Branches and blocks in one piece of memory. 0 or -ENOMEM. */
+static int
+write_lines(struct maker *m, struct sl_program *program, uint8_t **lines, size_t *size)
 {
-	free(lines->nodes);
-	free(lines->line_of);
+	struct sl_forest *forest = &m->forest;
+	const size_t branch_lines =
+		(forest->n_branches * sizeof(struct sl_branch) + SL_CACHE_LINE - 1) / SL_CACHE_LINE;
+	const size_t leaf_lines = sl_leaves_write(
+		&forest->leaves, &m->layout, &m->plan, &m->boxes, NULL, &program->n_blocks);
+	const uint32_t leaf_units = (uint32_t)(branch_lines * UNITS_LINE);
+	struct sl_branch *branches;
+
+	/* Packets with nothing to find may be led to the first line, and look at no more than that. */
+	*size = SL_MAX(branch_lines + leaf_lines, (size_t)1) * SL_CACHE_LINE;
+	if (*size / SL_TO_UNIT > SL_TO_INDEX)
+		return -ENOMEM;
+	*lines = aligned_alloc(SL_CACHE_LINE, *size);
+	if (*lines == NULL)
+		return -ENOMEM;
+	memset(*lines, 0, *size);
+	branches = (void *)*lines;
+	for (uint32_t i = 0; i < forest->n_branches; i++)
+		branches[i] = number_branch(forest->branches[i], m, leaf_units);
+	for (uint32_t i = 0; i < forest->n_trees; i++)
+		program->trees[i] = number_branch(forest->trees[i], m, leaf_units);
+	sl_leaves_write(&forest->leaves, &m->layout, &m->plan, &m->boxes,
+		*lines + branch_lines * SL_CACHE_LINE, &program->n_blocks);
+	return 0;
 }
 
 static int
 freeze(struct maker *m, const struct sl_program **out)
 {
-	const struct sl_tree *tree = &m->tree;
 	const struct sl_tests *tests = &m->tests;
+	const uint32_t n = m->source->n;
 	struct sl_program program = {.found_max = 0};
-	const void *blocks = NULL;
-	struct lines lines = {.size = 0};
-	const int rc = lines_init(&lines, tree);
-	const struct piece pieces[] = {
-		{lines.nodes, lines.size, (const void **)&program.lines},
-		/* Behind the nodes: see number_link. */
-		{tree->blocks, tree->n_block_bytes, (const void **)&blocks},
-		{m->ends, m->source->n * sizeof(*m->ends), (const void **)&program.ends},
-		{tests->at, (tests->n_filters + (size_t)1) * sizeof(*tests->at),
-			(const void **)&program.tests_at},
-		{tests->list, tests->n * sizeof(*tests->list), (const void **)&program.tests},
-		{tests->tables, tests->n_tables * sizeof(*tests->tables),
-			(const void **)&program.tables},
-		{tests->table_bytes.data, tests->table_bytes.len,
-			(const void **)&program.table_bytes},
-		{tests->texts.data, tests->texts.len, (const void **)&program.texts},
-	};
+	uint8_t *lines = NULL;
+	size_t lines_size = 0;
+	int rc;
 
 	describe(&program, m);
 	*out = NULL;
+	rc = write_lines(m, &program, &lines, &lines_size);
 	if (rc == 0) {
-		program.root = number_link(program.root, &lines, tree->n_nodes);
+		const struct piece pieces[] = {
+			{lines, lines_size, (const void **)&program.lines},
+			{m->ends, n * sizeof(*m->ends), (const void **)&program.ends},
+			{m->needs, n * sizeof(*m->needs), (const void **)&program.needs},
+			{tests->at, (tests->n_filters + (size_t)1) * sizeof(*tests->at),
+				(const void **)&program.tests_at},
+			{tests->list, tests->n * sizeof(*tests->list),
+				(const void **)&program.tests},
+			{tests->tables, tests->n_tables * sizeof(*tests->tables),
+				(const void **)&program.sets},
+			{tests->table_bytes.data, tests->table_bytes.len,
+				(const void **)&program.set_bytes},
+			{tests->texts.data, tests->texts.len, (const void **)&program.texts},
+		};
+
+		program.tables = m->tables;
 		*out = lay_out(&program, pieces, SL_ARRAY_LEN(pieces));
 	}
-	lines_fini(&lines);
+	free(lines);
+	if (*out != NULL)
+		m->tables = NULL; /* the program's now */
 	return *out == NULL ? no_memory(m) : 0;
+}
+
+/* --- Trees. --- */
+
+/* Shapes worth trying, for boxes that lie side by side and for boxes that lie in each other. */
+static const struct sl_forest_shape shapes[] = {
+	{.n_trees = 3, .open_max = 2, .put_off_each = 24, .root_bits = 14, .branch_bits = 8},
+	{.n_trees = 5, .open_max = 2, .put_off_each = 0, .root_bits = 14, .branch_bits = 8},
+	{.n_trees = 3, .open_max = 4, .put_off_each = 24, .root_bits = 14, .branch_bits = 8},
+	{.n_trees = 2, .open_max = 4, .put_off_each = 100, .root_bits = 14, .branch_bits = 8},
+};
+
+static bool
+tick_trees(void *ctx, uint64_t n_placed)
+{
+	struct maker *m = ctx;
+	const uint64_t n = SL_MAX(m->source->n, 1u);
+
+	/* Boxes are placed more than once, and for each shape. */
+	return sl_compile_tick(m->tick, (size_t)SL_MIN(n_placed / 8, n), m->err) == 0;
+}
+
+/* Builds one shape and keeps it when it is the best so far. 0, -ENOMEM or -EINTR. */
+static int
+try_shape(struct maker *m, const struct sl_forest_source *source, const struct sl_probes *probes,
+	struct sl_forest_shape shape)
+{
+	struct sl_forest forest;
+	uint32_t score;
+	int rc;
+
+	shape.n_trees = SL_MIN(shape.n_trees, m->trees_max);
+	rc = sl_forest_build(&forest, source, &shape, tick_trees, m);
+	score = rc == 0 ? sl_forest_score(&forest, source, probes) : UINT32_MAX;
+	if (rc != 0 || (m->score != 0 && score >= m->score)) {
+		sl_forest_fini(&forest);
+		return rc;
+	}
+	sl_forest_fini(&m->forest);
+	m->forest = forest;
+	m->score = score;
+	return 0;
+}
+
+static int
+build_trees(struct maker *m)
+{
+	const uint32_t n_shapes = m->source->is_small_change ? 1 : (uint32_t)SL_ARRAY_LEN(shapes);
+	struct sl_forest_source source = {.boxes = &m->boxes,
+		.plan = &m->plan,
+		.layout = &m->layout,
+		.patterns = &m->patterns,
+		.selector = sl_selector_new()};
+	struct sl_probes probes = {.n = 0};
+	int rc;
+
+	sl_layout_make(&m->layout, &m->plan, &m->boxes);
+	rc = source.selector == NULL ? -ENOMEM : 0;
+	if (rc == 0)
+		rc = sl_patterns_make(&m->patterns, &m->layout, &m->plan, &m->boxes);
+	if (rc == 0)
+		rc = sl_probes_make(&probes, &m->layout, &m->plan, &m->boxes);
+	for (uint32_t i = 0; i < n_shapes && rc == 0; i++)
+		rc = try_shape(m, &source, &probes, shapes[i]);
+	sl_probes_fini(&probes);
+	sl_patterns_fini(&m->patterns);
+	sl_selector_free(source.selector);
+	if (rc == -ENOMEM)
+		return no_memory(m);
+	return rc == 0 ? 0 : -EBUSY;
 }
 
 static const struct sl_filter_hot *
@@ -311,19 +367,60 @@ find_ends(struct maker *m)
 	return 0;
 }
 
+/*
+ * What must be present.  Boxes of one filter that want nothing absent agree on it; the others say it
+ * themselves.
+ */
+static int
+find_needs(struct maker *m)
+{
+	m->needs = calloc(m->source->n + (size_t)1, sizeof(*m->needs));
+	if (m->needs == NULL)
+		return no_memory(m);
+	for (uint32_t i = 0; i < m->boxes.n; i++) {
+		const struct sl_box *box = &m->boxes.list[i];
+
+		if (box->care == box->want)
+			m->needs[box->rank] = box->want;
+	}
+	return 0;
+}
+
+/* --- Tables. --- */
+
+/* What tables may take: they are worth it as long as they stay in the second-level cache. */
+#define TABLES_BYTES_MAX (1400u * 1024)
+/* Beyond so many boxes products of classes are not even tried. */
+#define TABLES_BOXES_MAX 8192u
+
+/* Tables instead of the trees, when they fit; trees stay for what tables cannot do. */
+static int
+build_tables(struct maker *m)
+{
+	const enum sl_structure structure = m->tick->host->structure;
+
+	if (structure == SL_STRUCTURE_TREES || m->source->is_small_change ||
+		m->boxes.n > TABLES_BOXES_MAX)
+		return 0;
+	return sl_tables_build(
+		&m->boxes, &m->plan, m->ends, m->source->n, TABLES_BYTES_MAX, &m->tables, m->err);
+}
+
 static int
 make(struct maker *m, const struct sl_program **out)
 {
-	/* A packet's finds of all its leaves must fit where its match list will be. */
-	uint32_t visits_max;
 	int rc = find_ends(m);
 
-	visits_max = SL_MIN((uint32_t)SL_VISITS_MAX, SL_MATCHES_MAX / SL_MAX(m->matches_max, 1u));
+	/* A packet's finds of all its leaves must fit where its match list will be. */
+	m->trees_max = SL_MIN(SL_TREES_MAX, SL_MATCHES_MAX / SL_MAX(m->matches_max, 1u));
 	if (rc == 0)
 		rc = add_filters(m);
 	if (rc == 0)
-		rc = sl_tree_build(&m->tree, &m->boxes, &m->plan, m->source->layer->layer->name,
-			visits_max, m->tick, m->err);
+		rc = find_needs(m);
+	if (rc == 0)
+		rc = build_trees(m);
+	if (rc == 0)
+		rc = build_tables(m);
 	return rc == 0 ? freeze(m, out) : rc;
 }
 
@@ -343,7 +440,9 @@ sl_program_build(const struct sl_program_source *source, const struct sl_compile
 	sl_groups_fini(&m->groups);
 	sl_boxes_fini(&m->boxes);
 	sl_tests_fini(&m->tests);
-	sl_tree_fini(&m->tree);
+	sl_forest_fini(&m->forest);
+	sl_tables_free(m->tables);
+	free(m->needs);
 	free(m->ends);
 	free(m);
 	return rc;
@@ -353,5 +452,7 @@ void
 sl_program_free(const struct sl_program *program)
 {
 	/* The one writer of an immutable thing is the one who frees it. */
+	if (program != NULL)
+		sl_tables_free(program->tables);
 	free((void *)(uintptr_t)program);
 }

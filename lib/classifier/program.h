@@ -3,23 +3,21 @@
 #define SL_CLASSIFIER_PROGRAM_H
 
 /*
- * The compiled form of a layer's filters, as the run files read it.
+ * The compiled form of some filters, as the run files read it.
  *
- * Key.     Before anything else a packet's values are gathered into 32-bit words in host order,
- *          long values most significant word first, and one word with a presence bit for each field
- *          in use. Words of an absent field are 0.
- * Box.     A filter is one or more boxes: for every word a closed range, for every field whether it
- *          must be present, must be absent, or either.  Boxes of one filter are disjoint.  A box
- *          that says less than the filter is marked, and what it lets through is tested by the
- *          filter's tests.
- * Tree.    A node divides one word at up to 12 thresholds; its links lead to the child for an
- *          absent field and one for each part.  Boxes that would fall into too many parts hang off
- *          the node in a tree of their own, the rest, which every packet that passes the node
- *          visits as well.
- * Leaf.    Blocks of up to eight boxes in rank order, tested in as many lanes at once.  A block holds
- *          only the words that the way to the leaf left open.
- * Bounds.  The number of leaves one packet visits, the depth, and the copies of a box are limited
- *          when the tree is built; where no division helps, a leaf is long.
+ * Key.     Before anything else words of a packet's metadata are copied together, two and two, so
+ *          that a pair is a number of 64 bits.  One word may be derived: it tells which of the most
+ *          frequent port ranges hold the packet.
+ * Box.     A filter is one or more boxes: for every element of the key a closed range, for every
+ *          field whether it must be present, must be absent, or either.  Boxes of one filter are
+ *          disjoint.  A box that says less than the filter is marked, and what it lets through is
+ *          tested by the filter's tests.
+ * Tree.    A branch selects bits of one pair; the number they form leads to the next branch, or to
+ *          a leaf.  Boxes that leave several of the selected bits open have been put off to the next
+ *          tree; there are a few trees, and a packet visits one leaf of each.
+ * Leaf.    Blocks of up to eight boxes in order of places, tested in as many lanes at once.
+ * Bounds.  The number of trees, their depth, and the copies of a box are limited when the trees are
+ *          built; where no bits help, a leaf is long.
  * Life.    One allocation, immutable.
  */
 
@@ -34,11 +32,12 @@
 #define SL_KEY_PARTS_MAX    32 /* fields of a layer that its filters use */
 #define SL_KEY_WORDS_MAX    32 /* words of metadata they lie in */
 #define SL_KEY_ELEMENTS_MAX 40
+#define SL_KEY_PAIRS_MAX    8
+#define SL_KEY_AT_MAX       40 /* words of a key: first the pairs, then the others */
 #define SL_LANES            8  /* boxes of a block */
-#define SL_BLOCK_WORDS      12 /* words of a block */
-#define SL_BLOCK_WORDS_MIN  4  /* shorter ones are filled up with words that hold anything */
-#define SL_NODE_CUTS        12 /* thresholds of a node */
-#define SL_VISITS_MAX       16 /* leaves one packet may visit */
+#define SL_BLOCK_COLUMNS    12 /* columns of a block */
+#define SL_BLOCK_STANDARD   3  /* columns that all blocks of a program have */
+#define SL_TREES_MAX        6
 
 _Static_assert(SLUICE_FIELD_COUNT > SL_KEY_PARTS_MAX, "more fields exist than one layer may use");
 
@@ -75,59 +74,90 @@ sl_element_max(const struct sl_key_element *element)
 	return UINT32_MAX >> (32 - element->bits);
 }
 
-struct sl_key {
-	uint32_t words[SL_KEY_ELEMENTS_MAX];
-	uint32_t present;
+/* How a word of the key is filled. */
+enum sl_key_load_kind {
+	SL_KEY_LOAD_WORD,
+	SL_KEY_LOAD_SWAPPED, /* network order */
+	SL_KEY_LOAD_DOUBLE   /* two words that follow each other in both places */
 };
 
-/* Where a link leads: nothing, a node, or a leaf; nodes and leaves are numbered by cache lines. */
-#define SL_REF_LEAF 0x80000000u
-#define SL_REF_NONE SL_REF_LEAF /* with the best NONE, which no leaf has */
-#define SL_REF_UNIT 64u
-
-struct sl_link {
-	uint32_t ref;
-	uint32_t best; /* lowest rank below */
+struct sl_key_load {
+	uint16_t offset; /* in struct sl_meta */
+	uint8_t to;      /* word of the key */
+	uint8_t kind;    /* enum sl_key_load_kind */
 };
 
 /*
- * One cache line.  links[0] is for packets without the field; links[1 + i] for those with i
- * thresholds at or below the value.  A threshold t is stored as t - 1 with the top bit turned, so
- * that a signed comparison tells; unused ones are INT32_MAX, which nothing exceeds.
+ * The derived word: in its upper half bit i tells that a 16-bit number lies in range i, which begins
+ * at lows[i] and is spans[i] + 1 long.  Ranges 0..7 are for the number at offsets[0], 8..15 for the
+ * one at offsets[1].  The lower half is a number of one byte.
  */
-struct sl_node {
-	int32_t cuts[SL_NODE_CUTS];
-	uint32_t links; /* index of the first link */
-	uint8_t word;
-	uint8_t bit; /* presence bit of the word's field */
-	uint16_t reserved;
-	struct sl_link rest; /* ref NONE: there is none */
+struct sl_key_derived {
+	uint16_t lows[16];
+	uint16_t spans[16];
+	uint16_t offsets[2]; /* in struct sl_meta */
+	uint16_t extra;      /* likewise, of the byte */
+	uint8_t to;          /* word of the key */
+	bool is_used;
 };
 
-_Static_assert(sizeof(struct sl_node) == SL_REF_UNIT, "a node is a cache line");
+/*
+ * A branch.  With the bits of key pair `pair of to` that are set in the mask, as one number n, the
+ * packet goes on at branch `index of to` + n; without bits, at the block there.  Both are numbered
+ * in units of 16 bytes.
+ */
+struct sl_branch {
+	uint64_t mask;
+	uint32_t to;
+	uint32_t best; /* lowest place below; NONE: there is nothing */
+};
+
+#define SL_TO_LEAF  0x80000000u
+#define SL_TO_PAIR  28 /* shift */
+#define SL_TO_INDEX 0x0fffffffu
+#define SL_TO_UNIT  16u
+
+_Static_assert(sizeof(struct sl_branch) == SL_TO_UNIT && SL_KEY_PAIRS_MAX <= 8,
+	"a branch is a unit, a pair has three bits");
+
+/* Numbers in one column of a block, by their width; columns of 8 and 16 have several in a word. */
+enum sl_column_kind {
+	SL_COLUMN_32,
+	SL_COLUMN_16,
+	SL_COLUMN_8
+};
+
+#define SL_COLUMN(at, kind)    ((uint8_t)((at) | (kind) << 6))
+#define SL_COLUMN_AT(column)   ((column)&0x3fu)
+#define SL_COLUMN_KIND(column) ((enum sl_column_kind)((column) >> 6))
 
 enum sl_block_flag {
-	SL_BLOCK_LAST = 0x1,    /* of its leaf */
-	SL_BLOCK_PRESENCE = 0x2 /* has presence masks */
+	SL_BLOCK_MORE = 0x1,        /* of its leaf follow */
+	SL_BLOCK_PRESENCE = 0x2,    /* some box wants a field to be absent: has a presence line */
+	SL_BLOCK_TESTS = 0x4,       /* some filter must be tested as a whole */
+	SL_BLOCK_COLUMNS_MORE = 0x8 /* than the standard ones */
 };
 
 /*
- * A block: this header, with PRESENCE eight masks and eight values of the presence word, then for
- * each of `n_words` words eight lows and eight spans (high - low).  Every part is a cache line.
+ * A block: this header, then for each column, the program's standard ones first, eight lows and eight spans (high - low), then with
+ * PRESENCE eight masks and eight values of the presence word.  Every part is a cache line.
  */
 struct sl_block {
-	uint8_t n_words;
-	uint8_t flags; /* enum sl_block_flag */
+	uint32_t places[SL_LANES]; /* ascending; unused ones are NONE */
+	/* The byte of the key that every block tests: value & mask. */
+	uint8_t byte_values[SL_LANES];
+	uint8_t byte_masks[SL_LANES];
 	uint8_t lanes; /* bit per lane in use */
 	uint8_t tests; /* bit per lane whose filter must be tested as a whole */
-	uint8_t words[SL_BLOCK_WORDS];
-	uint32_t ranks[SL_LANES + 1]; /* ascending; unused ones, and always the last, NONE */
-	uint8_t reserved[12];
+	uint8_t flags; /* enum sl_block_flag */
+	uint8_t n_columns;
+	uint8_t columns[SL_BLOCK_COLUMNS]; /* SL_COLUMN() */
 };
 
-#define SL_BLOCK_STRIDE (2 * SL_LANES * sizeof(uint32_t)) /* bytes of a word, or of the presence */
+#define SL_BLOCK_STRIDE \
+	(2 * SL_LANES * sizeof(uint32_t)) /* bytes of a column, or of the presence */
 
-_Static_assert(sizeof(struct sl_block) == SL_REF_UNIT && SL_BLOCK_STRIDE == SL_REF_UNIT,
+_Static_assert(sizeof(struct sl_block) == SL_CACHE_LINE && SL_BLOCK_STRIDE == SL_CACHE_LINE,
 	"a block's lanes begin at a cache line");
 
 /* --- Tests of a whole filter. --- */
@@ -180,44 +210,54 @@ struct sl_table {
 	bool is_wide;
 };
 
+struct sl_tables;
+
 struct sl_program {
 	/* --- What every packet needs. --- */
-	const uint8_t *lines;     /* nodes and their links, then blocks */
-	const uint32_t *tests_at; /* by rank: first test; the next rank's is its end */
-	const struct sl_test *tests;
-	const struct sl_table *tables;
-	const uint8_t *table_bytes;
-	const uint8_t *texts;
-	struct sl_link root;
-	uint32_t n_parts;
-	uint32_t meta_lines; /* bit i: line i of a packet's metadata holds values of the key */
-	enum sl_simd simd;   /* the form of the code that classifies */
+	const struct sl_tables *tables;       /* answers instead of the trees; or NULL */
+	const uint8_t *lines;                 /* branches, then blocks */
+	struct sl_branch trees[SL_TREES_MAX]; /* by the lowest place in them */
+	uint32_t n_trees;
+	uint32_t n_loads;
+	struct sl_key_load loads[SL_KEY_AT_MAX];
+	struct sl_key_derived derived;
+	uint8_t byte_at;                    /* word of the key with the byte that blocks test */
+	uint8_t byte_shift;                 /* where it is there */
+	uint8_t columns[SL_BLOCK_STANDARD]; /* SL_COLUMN(), first of every block */
+	enum sl_simd simd;                  /* the form of the code that classifies */
 	bool is_single;      /* one sublayer without callouts: the lowest place is the answer */
+	uint32_t meta_lines; /* bit i: line i of a packet's metadata holds values of the key */
+	uint64_t slot_mask;  /* presence bits in the metadata of the key's fields */
 	/*
-	 * By place: where the match list goes on behind this match.  0: at the next match, as a callout may
-	 * continue; else the first place of the next sublayer, as this one ends here.
+	 * By place: where the match list goes on behind this match.  0: at the next match, as a
+	 * callout may continue; else the first place of the next sublayer, as this one ends here.
 	 */
 	const uint32_t *ends;
-	uint32_t n; /* places */
+	const uint32_t *needs;    /* by place: presence word of the fields that must be there */
+	const uint32_t *tests_at; /* by place: first test; the next place's is its end */
+	const struct sl_test *tests;
+	const struct sl_table *sets;
+	const uint8_t *set_bytes;
+	const uint8_t *texts;
+	uint32_t n;         /* places */
+	uint32_t found_max; /* places one packet may collect before they are sorted out */
+	uint32_t n_parts;
+	uint8_t slots[SL_KEY_PARTS_MAX]; /* by presence bit */
 	struct sl_key_word words[SL_KEY_WORDS_MAX];
 	struct sl_key_element elements[SL_KEY_ELEMENTS_MAX];
-	uint8_t slots[SL_KEY_PARTS_MAX]; /* by presence bit */
-	uint64_t slot_mask;              /* presence bits of those slots in the metadata */
+	uint32_t n_words;
 	uint32_t n_elements;
-	uint32_t found_max; /* ranks one packet may collect before they are sorted out */
 
 	/* --- What reports need. --- */
-	uint32_t n_words;
 	uint32_t n_boxes;
 	uint32_t n_placed; /* boxes in leaves, copies included */
-	uint32_t n_nodes;
-	uint32_t n_leaves;
-	uint32_t n_rests;
+	uint32_t n_branches;
+	uint32_t n_blocks;
 	uint32_t n_tested; /* filters with tests */
-	uint32_t n_tables;
-	uint32_t leaf_max; /* boxes of the longest leaf */
-	uint32_t depth;    /* nodes on the longest way */
-	uint32_t visits_max;
+	uint32_t n_sets;
+	uint32_t leaf_max;    /* boxes of the longest leaf */
+	uint32_t depth;       /* branches on the longest way */
+	uint32_t expected_ps; /* picoseconds for a packet, as the cost model has it */
 	size_t bytes;
 };
 

@@ -110,6 +110,13 @@ struct sl_snapshot {
 	uint64_t build_ns;
 };
 
+/* Compiled forms. TABLES falls back on trees where tables would become too large. */
+enum sl_structure {
+	SL_STRUCTURE_AUTO,
+	SL_STRUCTURE_TREES,
+	SL_STRUCTURE_TABLES
+};
+
 /* What compiling asks its owner. Called on the compiling thread. */
 struct sl_compile_host {
 	/*
@@ -125,6 +132,8 @@ struct sl_compile_host {
 	void *ctx;
 	/* Bytes of compiled programs; 0: no limit. Beyond it: NO_MEMORY, with need and have. */
 	size_t memory_max;
+	/* The compiled form; AUTO chooses what is faster, the others are for tests and comparisons. */
+	enum sl_structure structure;
 };
 
 /* A filter that came, went, or was replaced by another of the same key. */

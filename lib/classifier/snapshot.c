@@ -392,19 +392,20 @@ sl_program_facts(const struct sl_layer_program *layer, struct sl_program_fact *l
 	uint32_t overlay_filters = 0;
 	uint32_t tombstones = 0;
 
-	add_text(&facts, "structure", program->n_nodes == 0 ? "list" : "tree");
+	add_text(&facts, "structure", program->tables != NULL ? "tables" : "trees");
 	add_number(&facts, "boxes", program->n_boxes);
 	add_number(&facts, "boxes_placed", program->n_placed);
-	add_number(&facts, "nodes", program->n_nodes);
-	add_number(&facts, "rests", program->n_rests);
-	add_number(&facts, "leaves", program->n_leaves);
+	add_number(&facts, "trees", program->n_trees);
+	add_number(&facts, "leaves_visited_max", program->n_trees);
+	add_number(&facts, "branches", program->n_branches);
+	add_number(&facts, "blocks", program->n_blocks);
 	add_number(&facts, "leaf_max", program->leaf_max);
 	add_number(&facts, "depth", program->depth);
-	add_number(&facts, "leaves_visited_max", program->visits_max);
+	add_number(&facts, "expected_ns", (program->expected_ps + 500) / 1000);
 	add_number(&facts, "matches_max", layer->matches_max);
 	add_number(&facts, "key_words", program->n_words);
 	add_number(&facts, "filters_tested_whole", program->n_tested);
-	add_number(&facts, "tables", program->n_tables);
+	add_number(&facts, "sets", program->n_sets);
 	add_number(&facts, "bytes", program->bytes);
 	if (layer->overlay != NULL) {
 		overlay_filters = sl_overlay_added(layer->overlay);

@@ -23,8 +23,8 @@ find32(const uint32_t *lows, const uint32_t *highs, uint32_t low, uint32_t high,
 static bool
 is_in_table32(const struct sl_program *program, const struct sl_table *table, uint32_t value)
 {
-	const uint32_t *lows = (const void *)(program->table_bytes + table->offset);
-	const uint32_t *index = (const void *)(program->table_bytes + table->index);
+	const uint32_t *lows = (const void *)(program->set_bytes + table->offset);
+	const uint32_t *index = (const void *)(program->set_bytes + table->index);
 	uint32_t low = 0;
 	uint32_t high = table->n;
 
@@ -39,7 +39,7 @@ is_in_table32(const struct sl_program *program, const struct sl_table *table, ui
 static bool
 is_in_table128(const struct sl_program *program, const struct sl_table *table, sl_wide value)
 {
-	const sl_wide *lows = (const void *)(program->table_bytes + table->offset);
+	const sl_wide *lows = (const void *)(program->set_bytes + table->offset);
 	const sl_wide *highs = lows + table->n;
 	uint32_t low = 0;
 	uint32_t high = table->n;
@@ -58,7 +58,7 @@ is_in_table128(const struct sl_program *program, const struct sl_table *table, s
 static bool
 is_in_table(const struct sl_program *program, uint32_t number, sl_wide value)
 {
-	const struct sl_table *table = &program->tables[number];
+	const struct sl_table *table = &program->sets[number];
 
 	return table->is_wide ? is_in_table128(program, table, value)
 			      : is_in_table32(program, table, (uint32_t)value);

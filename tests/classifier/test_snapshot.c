@@ -432,7 +432,7 @@ test_facts(void **state)
 	(void)state;
 	assert_in_range(n, 5, 32);
 	assert_string_equal(facts[0].name, "structure");
-	assert_string_equal(facts[0].text, "list");
+	assert_string_equal(facts[0].text, "tables");
 	for (uint32_t i = 0; i < n; i++) {
 		assert_true(facts[i].name[0] != '\0' && facts[i].text[0] != '\0');
 		if (strcmp(facts[i].name, "boxes") == 0)
