@@ -325,6 +325,7 @@ fill_few(const struct work *w)
 
 	memset(w->answer, 0xff, w->m->answers.words * sizeof(*w->answer));
 	for (uint32_t i = 0; i < w->common.n; i++) {
+		w->m->work.left -= __builtin_popcountll(w->common.bits[i]);
 		for (uint64_t left = w->common.bits[i]; left != 0; left &= left - 1) {
 			const uint32_t member =
 				64 * w->common.at[i] + (uint32_t)__builtin_ctzll(left);
@@ -348,6 +349,7 @@ fill_list(const struct work *w)
 
 	memset(w->answer, 0, w->m->answers.words * sizeof(*w->answer));
 	for (uint32_t i = 0; i < w->common.n; i++) {
+		w->m->work.left -= __builtin_popcountll(w->common.bits[i]);
 		for (uint64_t left = w->common.bits[i]; left != 0; left &= left - 1) {
 			const uint32_t member =
 				64 * w->common.at[i] + (uint32_t)__builtin_ctzll(left);
@@ -427,7 +429,7 @@ find_row(struct work *w, const struct answers *to, uint32_t i)
 	int rc = 0;
 
 	find_common(&w->common, row, to->rows->words);
-	w->m->work.left -= (int64_t)to->columns->n * (w->common.n + 8);
+	w->m->work.left -= (int64_t)to->columns->n * (w->common.n + w->m->answers.words + 8);
 	if (w->m->work.left < 0)
 		return -E2BIG;
 	for (uint32_t j = 0; j < to->columns->n && rc == 0; j++) {
