@@ -263,8 +263,10 @@ add_box(struct sl_boxes *boxes, const struct sl_key_plan *plan, uint32_t rank,
 	for (uint32_t i = 0; i < product->n && is_possible; i++)
 		is_possible = apply(&draft, plan, &product->factors[i]);
 	/* More than a block can hold: the rest of them is left to the tests. */
-	if (n_narrowed(boxes, plan, boxes->n) > SL_BLOCK_COLUMNS - SL_BLOCK_STANDARD)
+	if (n_narrowed(boxes, plan, boxes->n) > SL_BLOCK_COLUMNS - SL_BLOCK_STANDARD) {
+		draft.box->is_wide = !draft.box->is_tested;
 		draft.box->is_tested = true;
+	}
 	if (is_possible)
 		boxes->n++;
 	return 0;

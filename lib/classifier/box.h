@@ -23,6 +23,7 @@ struct sl_box {
 	uint32_t care;  /* presence bits that matter */
 	uint32_t want;  /* ... and what they must be */
 	bool is_tested; /* the filter must be tested as a whole */
+	bool is_wide;   /* ... only as a block of a leaf cannot hold all of the box */
 };
 
 /* Zero-initialise, then init. */

@@ -389,7 +389,7 @@ find_needs(struct maker *m)
 /* --- Tables. --- */
 
 /* What tables may take: they are worth it as long as they stay in the second-level cache. */
-#define TABLES_BYTES_MAX (1400u * 1024)
+#define TABLES_BYTES_MAX (2048u * 1024)
 /* Beyond so many boxes products of classes are not even tried. */
 #define TABLES_BOXES_MAX 8192u
 

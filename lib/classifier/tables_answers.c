@@ -28,6 +28,13 @@ number_sublayers(struct sl_tables_maker *m)
 	return sublayer + 1;
 }
 
+/* Tables hold all of a box. */
+static bool
+must_test(const struct sl_box *box)
+{
+	return box->is_tested && !box->is_wide;
+}
+
 /* Marks the places that must be tested. Returns whether there are any. */
 static bool
 mark_tested(struct sl_tables_maker *m)
@@ -37,7 +44,7 @@ mark_tested(struct sl_tables_maker *m)
 	for (uint32_t i = 0; i < m->boxes->n; i++) {
 		const struct sl_box *box = &m->boxes->list[i];
 
-		if (!box->is_tested)
+		if (!must_test(box))
 			continue;
 		m->tested[box->rank / 64] |= (uint64_t)1 << box->rank % 64;
 		has_any = true;
@@ -151,7 +158,7 @@ fill_list(const struct sl_tables_finder *f)
 			if (place < next)
 				continue;
 			f->answer[place / 64] |= (uint64_t)1 << place % 64;
-			if (!f->m->boxes->list[member].is_tested)
+			if (!must_test(&f->m->boxes->list[member]))
 				next = f->m->ends[place];
 		}
 	}
