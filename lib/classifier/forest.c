@@ -89,7 +89,7 @@ choose(const struct builder *b, const struct work *work, struct sl_selection *be
 	model.open_max = first;
 	*open_max = first;
 	sl_select(b->source->selector, b->source->patterns, work->list, work->n, &model, best);
-	if (b->is_last || first == 0 || work->n < VARIANTS_BOXES)
+	if (b->is_last || !b->shape->tries_fewer || work->n < VARIANTS_BOXES)
 		return;
 	for (uint32_t open = 0; open < first; open += 2) {
 		struct sl_selection other;

@@ -20,6 +20,7 @@ struct sl_forest_shape {
 	double put_off_each;  /* likewise */
 	uint32_t root_bits;   /* bits of a root */
 	uint32_t branch_bits; /* ... and of other branches */
+	bool tries_fewer;     /* open bits than open_max as well, where it is worth a look */
 };
 
 struct sl_forest {

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Larger trees are expected not to stay in the second-level cache. */
+#define FAR_BYTES (1280u * 1024)
 /* Units of a branch's target in a cache line. */
 #define UNITS_LINE (SL_CACHE_LINE / SL_TO_UNIT)
 
@@ -236,6 +238,7 @@ freeze(struct maker *m, const struct sl_program **out)
 	describe(&program, m);
 	*out = NULL;
 	rc = write_lines(m, &program, &lines, &lines_size);
+	program.is_far = lines_size > FAR_BYTES;
 	if (rc == 0) {
 		const struct piece pieces[] = {
 			{lines, lines_size, (const void **)&program.lines},
@@ -265,10 +268,13 @@ freeze(struct maker *m, const struct sl_program **out)
 
 /* Shapes worth trying, for boxes that lie side by side and for boxes that lie in each other. */
 static const struct sl_forest_shape shapes[] = {
+	{.n_trees = 2, .open_max = 4, .put_off_each = 24, .root_bits = 14, .branch_bits = 8},
 	{.n_trees = 3, .open_max = 2, .put_off_each = 24, .root_bits = 14, .branch_bits = 8},
-	{.n_trees = 5, .open_max = 2, .put_off_each = 0, .root_bits = 14, .branch_bits = 8},
-	{.n_trees = 3, .open_max = 4, .put_off_each = 24, .root_bits = 14, .branch_bits = 8},
-	{.n_trees = 2, .open_max = 4, .put_off_each = 100, .root_bits = 14, .branch_bits = 8},
+	{.n_trees = 2, .open_max = 1, .put_off_each = 100, .root_bits = 14, .branch_bits = 8},
+	{.n_trees = 3, .open_max = 2, .put_off_each = 100, .root_bits = 14, .branch_bits = 8},
+	{.n_trees = 5, .open_max = 2, .put_off_each = 100, .root_bits = 14, .branch_bits = 8},
+	{.n_trees = 5, .open_max = 2, .root_bits = 14, .branch_bits = 8, .tries_fewer = true},
+	{.n_trees = 3, .open_max = 4, .put_off_each = 100, .root_bits = 14, .branch_bits = 8},
 };
 
 static bool

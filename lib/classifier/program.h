@@ -225,6 +225,7 @@ struct sl_program {
 	uint8_t byte_shift;                 /* where it is there */
 	uint8_t columns[SL_BLOCK_STANDARD]; /* SL_COLUMN(), first of every block */
 	enum sl_simd simd;                  /* the form of the code that classifies */
+	bool is_far;                        /* too large for the second-level cache */
 	bool is_single;      /* one sublayer without callouts: the lowest place is the answer */
 	uint32_t meta_lines; /* bit i: line i of a packet's metadata holds values of the key */
 	uint64_t slot_mask;  /* presence bits in the metadata of the key's fields */

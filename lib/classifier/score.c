@@ -12,13 +12,13 @@
  * Picoseconds, measured on a server core with 2 MB of second-level cache; only their relations
  * matter.
  */
-#define PS_KEY    2500
-#define PS_ROOT   900
-#define PS_BRANCH 1100
-#define PS_BLOCK  3000
+#define PS_KEY    4000
+#define PS_ROOT   1500
+#define PS_BRANCH 2000
+#define PS_BLOCK  5000
 /* A line that is not in the first-level cache: in the second, and beyond it. */
 #define PS_LINE_NEAR 250
-#define PS_LINE_FAR  2200
+#define PS_LINE_FAR  1500
 /* Of the second-level cache; the rest is for packets. */
 #define NEAR_BYTES (1280u * 1024)
 
