@@ -136,13 +136,31 @@ print_fields(const struct ctl *ctl, const json_t *layer)
 	ctl_table_print(&table, ctl, "no fields");
 }
 
+/* What was compiled, a line a fact; times and the daemon's own names for people. */
+static void
+print_program(const json_t *program)
+{
+	const json_t *value;
+	const char *name;
+
+	json_object_foreach((json_t *)(uintptr_t)program, name, value) {
+		char label[32];
+
+		if (strcmp(name, "build_ns") == 0)
+			continue;
+		snprintf(label, sizeof(label), "%s", name);
+		for (char *at = strchr(label, '_'); at != NULL; at = strchr(at, '_'))
+			*at = ' ';
+		ctl_line("  %-21s %s", label, ctl_text(program, name));
+	}
+	ctl_line("  %-21s %.2f", "build ms", (double)ctl_number(program, "build_ns") / 1e6);
+}
+
 static void
 show_layer(const struct ctl *ctl, const json_t *layer, void *ctx)
 {
 	const json_t *program = json_object_get(layer, "program");
 	const json_t *stats = json_object_get(layer, "statistics");
-	const json_t *value;
-	const char *name;
 
 	(void)ctx;
 	ctl_line("%s: %s, %s", ctl_text(layer, "key"), ctl_text(layer, "status"),
@@ -150,9 +168,8 @@ show_layer(const struct ctl *ctl, const json_t *layer, void *ctx)
 	ctl_line("discard twin %s; %s filters; %s permitted, %s blocked",
 		ctl_text(layer, "discard_twin"), ctl_text(layer, "filters"),
 		ctl_text(stats, "permit"), ctl_text(stats, "block"));
-	json_object_foreach((json_t *)(uintptr_t)program, name, value) {
-		ctl_line("  %s: %s", name, ctl_text(program, name));
-	}
+	if (json_is_object(program))
+		print_program(program);
 	putchar('\n');
 	print_fields(ctl, layer);
 }
@@ -186,8 +203,9 @@ ctl_layers(struct ctl *ctl, int argc, char **argv)
 	char *path;
 	int rc;
 
-	ctl_parse_args(ctl, "[LAYER]", "Lists the layers, or shows one with its fields.", argc,
-		argv, 0, 1, &key);
+	ctl_parse_args(ctl, "[LAYER]",
+		"Lists the layers, or shows one: what was compiled for it and why, and its fields.",
+		argc, argv, 0, 1, &key);
 	if (key == NULL)
 		return ctl_list_and_show(ctl, "/v1/layers", show_layers, NULL);
 	path = ctl_path("layers", key);

@@ -63,12 +63,13 @@ program_json(const struct sl_layer_program *program)
 
 	if (program == NULL)
 		return json_null();
-	json = json_pack("{s:I, s:I, s:I}", "sublayers", (json_int_t)program->n_sublayers, "bytes",
-		(json_int_t)program->memory_bytes, "build_ns", (json_int_t)program->build_ns);
+	json = json_object();
 	n = sl_program_facts(program, facts, FACTS_MAX);
 	for (uint32_t i = 0; i < n; i++)
-		if (json_object_get(json, facts[i].name) == NULL)
-			api_set(&json, facts[i].name, json_string(facts[i].text));
+		api_set(&json, facts[i].name, json_string(facts[i].text));
+	api_set(&json, "sublayers", json_integer((json_int_t)program->n_sublayers));
+	api_set(&json, "bytes", json_integer((json_int_t)program->memory_bytes));
+	api_set(&json, "build_ns", json_integer((json_int_t)program->build_ns));
 	return json;
 }
 

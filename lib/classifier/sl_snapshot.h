@@ -221,12 +221,15 @@ struct sl_filter_walk {
 /* True and the next filter's rank, or false behind the last. */
 bool sl_filter_walk_next(struct sl_filter_walk *walk, uint32_t *rank);
 
-/* What was built for a layer, for GET /v1/layers: name and value pairs. */
+/*
+ * What was built for a layer and why, for GET /v1/layers: name and value pairs.  "structure" and "reason"
+ * come first.
+ */
 struct sl_program_fact {
-	char name[32]; /* "structure", "nodes", "depth", "bytes", "leaf_max" ... */
-	char text[64];
+	char name[32]; /* "structure", "reason", "depth", "expected_ns", "leaf_max" ... */
+	char text[96];
 };
-/* Up to `n_max` facts; returns how many were stored. 20 are enough. */
+/* Up to `n_max` facts; returns how many were stored. 32 are enough. */
 uint32_t sl_program_facts(
 	const struct sl_layer_program *layer, struct sl_program_fact *facts, uint32_t n_max);
 

@@ -6,8 +6,6 @@
 #include "classifier/overlay.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -353,65 +351,4 @@ sl_snapshot_free(struct sl_snapshot *snapshot)
 	for (uint32_t id = 0; id < SLUICE_LAYER_COUNT; id++)
 		sl_layer_put(snapshot->layers[id]);
 	free(snapshot);
-}
-
-/* --- Facts. --- */
-
-struct facts {
-	struct sl_program_fact *list;
-	uint32_t n;
-	uint32_t n_max;
-};
-
-static void
-add_text(struct facts *facts, const char *name, const char *text)
-{
-	struct sl_program_fact *fact;
-
-	if (facts->n == facts->n_max)
-		return;
-	fact = &facts->list[facts->n++];
-	snprintf(fact->name, sizeof(fact->name), "%s", name);
-	snprintf(fact->text, sizeof(fact->text), "%s", text);
-}
-
-static void
-add_number(struct facts *facts, const char *name, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, value);
-	add_text(facts, name, text);
-}
-
-uint32_t
-sl_program_facts(const struct sl_layer_program *layer, struct sl_program_fact *list, uint32_t n_max)
-{
-	const struct sl_program *program = layer->program;
-	struct facts facts = {.list = list, .n_max = n_max};
-	uint32_t overlay_filters = 0;
-	uint32_t tombstones = 0;
-
-	add_text(&facts, "structure", program->tables != NULL ? "tables" : "trees");
-	add_number(&facts, "boxes", program->n_boxes);
-	add_number(&facts, "boxes_placed", program->n_placed);
-	add_number(&facts, "trees", program->n_trees);
-	add_number(&facts, "leaves_visited_max", program->n_trees);
-	add_number(&facts, "branches", program->n_branches);
-	add_number(&facts, "blocks", program->n_blocks);
-	add_number(&facts, "leaf_max", program->leaf_max);
-	add_number(&facts, "depth", program->depth);
-	add_number(&facts, "expected_ns", (program->expected_ps + 500) / 1000);
-	add_number(&facts, "matches_max", layer->matches_max);
-	add_number(&facts, "key_words", program->n_words);
-	add_number(&facts, "filters_tested_whole", program->n_tested);
-	add_number(&facts, "sets", program->n_sets);
-	add_number(&facts, "bytes", program->bytes);
-	if (layer->overlay != NULL) {
-		overlay_filters = sl_overlay_added(layer->overlay);
-		tombstones = sl_overlay_dead(layer->overlay);
-	}
-	add_number(&facts, "overlay_filters", overlay_filters);
-	add_number(&facts, "tombstones", tombstones);
-	return facts.n;
 }

@@ -433,6 +433,8 @@ test_facts(void **state)
 	assert_in_range(n, 5, 32);
 	assert_string_equal(facts[0].name, "structure");
 	assert_string_equal(facts[0].text, "tables");
+	assert_string_equal(facts[1].name, "reason");
+	assert_non_null(strstr(facts[1].text, "all boxes fit into "));
 	for (uint32_t i = 0; i < n; i++) {
 		assert_true(facts[i].name[0] != '\0' && facts[i].text[0] != '\0');
 		if (strcmp(facts[i].name, "boxes") == 0)

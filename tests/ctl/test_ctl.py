@@ -364,6 +364,9 @@ class WithDaemon(Case):
         layer = self.ok("layers", "inbound_transport_v4").out
         self.assertIn("inbound_transport_v4: working, ", layer)
         self.assertRegex(layer, r"(?m)^ip_remote_port +uint16 +5$")
+        for fact in ("structure             tables", r"reason                all boxes fit into \d+ bytes of tables, \d+ look-ups a packet",
+                     r"expected ns           \d+", r"trees                 \d+", "tombstones            0", r"build ms              \d+\.\d\d"):
+            self.assertRegex(layer, f"(?m)^  {fact}$")
         self.fails(1, "(layer_not_found)", "layers", "nowhere")
         self.assertRegex(self.ok("ports").out, r"(?m)^wan\.inside +vdev:net_null0,no-rx=1 +up +[0-9a-f:]{17} +1500 ")
         self.assertRegex(self.ok("links").out, r"(?m)^wan +up +inbound +0 +0 +0 +0 +0$")
