@@ -19,7 +19,7 @@ static const struct ctl_command commands[] = {
 	{"get", "show an object or any resource", ctl_get_command},
 	{"put", "create or replace an object", ctl_put},
 	{"delete", "delete an object", ctl_delete},
-	{"layers", "layers, or one with its fields", ctl_layers},
+	{"layers", "layers, or what was compiled for one, and its fields", ctl_layers},
 	{"stats", "counters of links, drops, layers, workers", ctl_stats},
 	{"ports", "ports and their devices", ctl_ports},
 	{"links", "links and their traffic", ctl_links},
