@@ -389,6 +389,28 @@ test_distinct_ports_divide_well(void **state)
 	sl_snapshot_free(snapshot);
 }
 
+/* The first two facts are what a layer was compiled into, and why. */
+static void
+expect_structure(uint32_t n_filters, const char *structure, const char *reason)
+{
+	struct sl_snapshot *snapshot = compile_many(n_filters, make_ports);
+	struct sl_program_fact facts[2];
+
+	assert_int_equal(sl_program_facts(program(snapshot), facts, 2), 2);
+	assert_string_equal(facts[0].text, structure);
+	assert_non_null(strstr(facts[1].text, reason));
+	assert_true(fact(snapshot, "expected_ns") > 0);
+	sl_snapshot_free(snapshot);
+}
+
+static void
+test_reasons(void **state)
+{
+	(void)state;
+	expect_structure(100, "tables", "look-ups a packet");
+	expect_structure(20000, "trees", "too large, or take too long");
+}
+
 /* Forms have names of their own; the one taken is one that the processor has. */
 static void
 test_forms(void **state)
@@ -524,6 +546,7 @@ main(void)
 		cmocka_unit_test(test_many_dimensions),
 		cmocka_unit_test(test_many_alternatives),
 		cmocka_unit_test(test_distinct_ports_divide_well),
+		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_sets_are_compiled_once),
 		cmocka_unit_test(test_never),
