@@ -317,7 +317,7 @@ build_trees(struct maker *m)
 		.plan = &m->plan,
 		.layout = &m->layout,
 		.patterns = &m->patterns,
-		.selector = sl_selector_new()};
+		.selector = sl_selector_new(m->boxes.n)};
 	struct sl_probes probes = {.n = 0};
 	int rc;
 

@@ -6,16 +6,16 @@
 #include <string.h>
 
 #define SAMPLE_MAX  SL_SELECT_SAMPLE
-#define ENTRIES_MAX (SAMPLE_MAX * 6)
+#define COPIES_MAX  6 /* entries for each box of the sample */
 #define GROUPS_MAX  (1u << SL_SELECT_BITS_MAX)
 /* Groups of so many boxes are weighed together. */
 #define SMALL_GROUP 4
 /* Pairs whose bits are searched, of which there may be more. */
 #define PAIRS_SEARCHED 2
 /* A bit must take away this share of what is left. */
-#define GAIN_MIN 0.07
+#define GAIN_MIN 0.04
 /* Boxes a packet meets at which there is nothing left to gain. */
-#define ENOUGH 3.0
+#define ENOUGH 2.0
 
 /* A box in one group of those that the bits so far make. */
 struct entry {
@@ -30,12 +30,14 @@ struct tally {
 };
 
 struct sl_selector {
-	struct sl_pattern samples[SAMPLE_MAX];
-	uint8_t n_open[SAMPLE_MAX];
-	bool is_out[SAMPLE_MAX];
+	struct sl_pattern *samples;
+	uint8_t *n_open;
+	bool *is_out;
 	/* Entries lie group by group; ends[g] is where group g ends. */
-	struct entry entries[2][ENTRIES_MAX];
-	uint32_t ends[2][GROUPS_MAX];
+	struct entry *entries[2];
+	uint32_t *ends[2];
+	uint32_t entries_max;
+	uint32_t groups_max;
 	uint64_t spread[256]; /* bit i of the index in byte i */
 };
 
@@ -55,22 +57,48 @@ struct search {
 };
 
 struct sl_selector *
-sl_selector_new(void)
+sl_selector_new(uint32_t n_boxes)
 {
-	struct sl_selector *selector = calloc(1, sizeof(*selector));
+	const uint32_t n = SL_MIN(SL_MAX(n_boxes, 1u), SAMPLE_MAX);
+	struct sl_selector *s = calloc(1, sizeof(*s));
 
-	if (selector == NULL)
+	if (s == NULL)
 		return NULL;
+	s->entries_max = n * COPIES_MAX;
+	/* Groups are divided as long as there are fewer than twice the boxes. */
+	s->groups_max = (uint32_t)SL_MIN((uint64_t)n_boxes * 4 + 8, (uint64_t)GROUPS_MAX);
+	s->samples = calloc(n, sizeof(*s->samples));
+	s->n_open = calloc(n, sizeof(*s->n_open));
+	s->is_out = calloc(n, sizeof(*s->is_out));
+	for (uint32_t side = 0; side < 2; side++) {
+		s->entries[side] = calloc(s->entries_max, sizeof(*s->entries[side]));
+		s->ends[side] = calloc(s->groups_max, sizeof(*s->ends[side]));
+	}
+	if (s->samples == NULL || s->n_open == NULL || s->is_out == NULL ||
+		s->entries[0] == NULL || s->entries[1] == NULL || s->ends[0] == NULL ||
+		s->ends[1] == NULL) {
+		sl_selector_free(s);
+		return NULL;
+	}
 	for (uint32_t byte = 0; byte < 256; byte++) {
 		for (uint32_t bit = 0; bit < 8; bit++)
-			selector->spread[byte] |= (uint64_t)(byte >> bit & 1) << 8 * bit;
+			s->spread[byte] |= (uint64_t)(byte >> bit & 1) << 8 * bit;
 	}
-	return selector;
+	return s;
 }
 
 void
 sl_selector_free(struct sl_selector *selector)
 {
+	if (selector == NULL)
+		return;
+	free(selector->samples);
+	free(selector->n_open);
+	free(selector->is_out);
+	for (uint32_t side = 0; side < 2; side++) {
+		free(selector->entries[side]);
+		free(selector->ends[side]);
+	}
 	free(selector);
 }
 
@@ -429,12 +457,13 @@ search_pair(struct search *search, uint32_t n, struct sl_selection *selection)
 			break;
 		if (search->n_entries + choice.copies >
 				search->model->copies_max * search->n_samples ||
-			search->n_entries + choice.copies > ENTRIES_MAX)
+			search->n_entries + choice.copies > search->selector->entries_max ||
+			2 * search->n_groups > search->selector->groups_max)
 			break;
 		split(search, choice.bit);
 		selection->n_bits++;
 		cost = choice.cost;
-		if (search->met * square / n < ENOUGH || search->n_groups > n / 2 + 2)
+		if (search->met * square / n < ENOUGH || search->n_groups > 2 * n + 2)
 			break;
 	}
 	selection->mask = search->mask;

@@ -38,8 +38,9 @@ struct sl_selection {
 /* Memory that a selection needs; one for all of them. */
 struct sl_selector;
 
-/* NULL: out of memory. */
-struct sl_selector *sl_selector_new(void);
+/* For up to so many boxes. NULL: out of memory. */
+struct sl_selector *sl_selector_new(uint32_t n_boxes);
+/* NULL is allowed. */
 void sl_selector_free(struct sl_selector *selector);
 
 /* Looks at a sample of the boxes list[0 .. n-1]. */
