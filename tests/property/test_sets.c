@@ -97,7 +97,7 @@ bytes_of(const struct sl_layer_program *program)
 	const uint32_t n = sl_program_facts(program, facts, SL_ARRAY_LEN(facts));
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (strcmp(facts[i].name, "bytes") == 0)
+		if (strcmp(facts[i].name, "compiled_bytes") == 0)
 			return strtoull(facts[i].text, NULL, 10);
 	}
 	die("sl_program_facts", "there are no \"bytes\"");
