@@ -262,6 +262,8 @@ add_problems(struct sl_problems *to, const struct sl_problems *from)
 	for (size_t i = 0; i < from->n; i++)
 		sl_problems_add(
 			to, from->list[i].code, from->list[i].pointer, "%s", from->list[i].detail);
+	/* Those that found no memory are missed all the same. */
+	to->n_total += from->n_total - from->n;
 }
 
 static void
