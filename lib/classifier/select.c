@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE_MAX  SL_SELECT_SAMPLE
-#define COPIES_MAX  6 /* entries for each box of the sample */
-#define GROUPS_MAX  (1u << SL_SELECT_BITS_MAX)
+#define SAMPLE_MAX SL_SELECT_SAMPLE
+#define COPIES_MAX 6 /* entries for each box of the sample */
+#define GROUPS_MAX (1u << SL_SELECT_BITS_MAX)
 /* Groups of so many boxes are weighed together. */
 #define SMALL_GROUP 4
 /* Pairs whose bits are searched, of which there may be more. */
@@ -74,9 +74,8 @@ sl_selector_new(uint32_t n_boxes)
 		s->entries[side] = calloc(s->entries_max, sizeof(*s->entries[side]));
 		s->ends[side] = calloc(s->groups_max, sizeof(*s->ends[side]));
 	}
-	if (s->samples == NULL || s->n_open == NULL || s->is_out == NULL ||
-		s->entries[0] == NULL || s->entries[1] == NULL || s->ends[0] == NULL ||
-		s->ends[1] == NULL) {
+	if (s->samples == NULL || s->n_open == NULL || s->is_out == NULL || s->entries[0] == NULL ||
+		s->entries[1] == NULL || s->ends[0] == NULL || s->ends[1] == NULL) {
 		sl_selector_free(s);
 		return NULL;
 	}
