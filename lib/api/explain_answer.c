@@ -166,8 +166,8 @@ explain_reply_packet(struct api_request *request, const struct explain_path *pat
 	sl_meta_setup(&meta, path->path.direction, &path->path.ports);
 	sl_control_view_get(request->control, &view);
 	explain_walk_init(&walk, view.policy, &meta);
-	if (sl_pipeline_explain(view.snapshot, &path->path, frame, explain_walk_step, &walk, &meta,
-		    &outcome) == 0)
+	if (sl_pipeline_explain(view.snapshot, &path->path, frame, SL_EXPLAIN_FLOW_NEW,
+		    explain_walk_step, &walk, &meta, &outcome) == 0)
 		json = answer_json(request, &walk, &view, &outcome);
 	if (json != NULL && !add_packet(json, request, path, &meta)) {
 		json_decref(json);

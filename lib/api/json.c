@@ -55,6 +55,7 @@ static const char *const kind_names[] = {
 	[SL_REASON_KIND_POLICY] = "policy",
 	[SL_REASON_KIND_MALFORMED] = "malformed",
 	[SL_REASON_KIND_REFUSED] = "refused",
+	[SL_REASON_KIND_STATE] = "state",
 	[SL_REASON_KIND_DEVICE] = "device",
 };
 

@@ -40,11 +40,14 @@ enum sl_slot_kind {
 struct sl_meta_ports {
 	uint64_t arrival_luid; /* equal to the index */
 	uint64_t nexthop_luid;
+	uint64_t outside_luid;  /* of whichever of both ports is the outside one */
 	uint32_t arrival_index; /* from 1; link i has 2i+1 inside and 2i+2 outside */
 	uint32_t nexthop_index;
+	uint32_t outside_index;
 	uint32_t interface_type;  /* 6: Ethernet */
 	uint32_t arrival_profile; /* zone number of the port; 0: none */
 	uint32_t nexthop_profile;
+	uint32_t outside_profile;
 	uint32_t ndis_port;             /* 0: an Ethernet port has no ports of its own */
 	uint8_t vswitch_interface_type; /* 0 */
 	uint8_t outside_mac[6];         /* MAC address of the outside port */
@@ -57,56 +60,71 @@ struct sl_meta_ports {
  * The slots: X(NAME, member, KIND, bytes).  At most 64.  Slots of one group are present together;
  * see lib/packet for which packets have which.
  */
-#define SL_META_SLOTS(X)                                             \
-	X(IP4_SRC, ip4_src, NUMBER, 4)                               \
-	X(IP4_DST, ip4_dst, NUMBER, 4)                               \
-	X(IP6_SRC, ip6_src, BYTES, 16)                               \
-	X(IP6_DST, ip6_dst, BYTES, 16)                               \
-	X(PROTOCOL, protocol, NUMBER, 1)                             \
-	X(SRC_PORT, src_port, NUMBER, 2)                             \
-	X(DST_PORT, dst_port, NUMBER, 2)                             \
-	X(LOCAL_PORT, local_port, NUMBER, 2)                         \
-	X(REMOTE_PORT, remote_port, NUMBER, 2)                       \
-	X(ICMP_TYPE, icmp_type, NUMBER, 2)                           \
-	X(ICMP_CODE, icmp_code, NUMBER, 2)                           \
-	X(TCP_FLAGS, tcp_flags, NUMBER, 1)                           \
-	X(DSCP, dscp, NUMBER, 1)                                     \
-	X(TTL, ttl, NUMBER, 1)                                       \
-	X(PACKET_LENGTH, packet_length, NUMBER, 4)                   \
-	X(IP_OPTIONS, ip_options, NUMBER, 4)                         \
-	X(IP6_EXTENSIONS, ip6_extensions, NUMBER, 4)                 \
-	X(FLAGS_IP, flags_ip, NUMBER, 4)                             \
-	X(FLAGS_TRANSPORT, flags_transport, NUMBER, 4)               \
-	X(SRC_ADDRESS_TYPE, src_address_type, NUMBER, 1)             \
-	X(DST_ADDRESS_TYPE, dst_address_type, NUMBER, 1)             \
-	X(EMB_PROTOCOL, emb_protocol, NUMBER, 1)                     \
-	X(EMB_IP4_REMOTE, emb_ip4_remote, NUMBER, 4)                 \
-	X(EMB_IP6_REMOTE, emb_ip6_remote, BYTES, 16)                 \
-	X(EMB_LOCAL_ADDRESS_TYPE, emb_local_address_type, NUMBER, 1) \
-	X(EMB_LOCAL_PORT, emb_local_port, NUMBER, 2)                 \
-	X(EMB_REMOTE_PORT, emb_remote_port, NUMBER, 2)               \
-	X(MAC_SRC, mac_src, BYTES, 6)                                \
-	X(MAC_DST, mac_dst, BYTES, 6)                                \
-	X(MAC_SRC_TYPE, mac_src_type, NUMBER, 1)                     \
-	X(MAC_DST_TYPE, mac_dst_type, NUMBER, 1)                     \
-	X(ETHER_TYPE, ether_type, NUMBER, 2)                         \
-	X(VLAN_TCI, vlan_tci, NUMBER, 2)                             \
-	X(VLAN_VID, vlan_vid, NUMBER, 2)                             \
-	X(L2_FLAGS, l2_flags, NUMBER, 4)                             \
-	X(SUB_INTERFACE, sub_interface, NUMBER, 4)                   \
-	X(DIRECTION, direction, NUMBER, 4)                           \
-	X(ARRIVAL_LUID, ports.arrival_luid, NUMBER, 8)               \
-	X(NEXTHOP_LUID, ports.nexthop_luid, NUMBER, 8)               \
-	X(ARRIVAL_INDEX, ports.arrival_index, NUMBER, 4)             \
-	X(NEXTHOP_INDEX, ports.nexthop_index, NUMBER, 4)             \
-	X(INTERFACE_TYPE, ports.interface_type, NUMBER, 4)           \
-	X(ARRIVAL_PROFILE, ports.arrival_profile, NUMBER, 4)         \
-	X(NEXTHOP_PROFILE, ports.nexthop_profile, NUMBER, 4)         \
-	X(NDIS_PORT, ports.ndis_port, NUMBER, 4)                     \
-	X(VSWITCH_IF_TYPE, ports.vswitch_interface_type, NUMBER, 1)  \
-	X(OUTSIDE_MAC, ports.outside_mac, BYTES, 6)                  \
-	X(ARRIVAL_NAME, ports.arrival_name, BLOB, 8)                 \
-	X(NEXTHOP_NAME, ports.nexthop_name, BLOB, 8)
+#define SL_META_SLOTS(X)                                                     \
+	X(IP4_SRC, ip4_src, NUMBER, 4)                                       \
+	X(IP4_DST, ip4_dst, NUMBER, 4)                                       \
+	X(IP6_SRC, ip6_src, BYTES, 16)                                       \
+	X(IP6_DST, ip6_dst, BYTES, 16)                                       \
+	X(PROTOCOL, protocol, NUMBER, 1)                                     \
+	X(SRC_PORT, src_port, NUMBER, 2)                                     \
+	X(DST_PORT, dst_port, NUMBER, 2)                                     \
+	X(LOCAL_PORT, local_port, NUMBER, 2)                                 \
+	X(REMOTE_PORT, remote_port, NUMBER, 2)                               \
+	X(ICMP_TYPE, icmp_type, NUMBER, 2)                                   \
+	X(ICMP_CODE, icmp_code, NUMBER, 2)                                   \
+	X(TCP_FLAGS, tcp_flags, NUMBER, 1)                                   \
+	X(DSCP, dscp, NUMBER, 1)                                             \
+	X(TTL, ttl, NUMBER, 1)                                               \
+	X(PACKET_LENGTH, packet_length, NUMBER, 4)                           \
+	X(IP_OPTIONS, ip_options, NUMBER, 4)                                 \
+	X(IP6_EXTENSIONS, ip6_extensions, NUMBER, 4)                         \
+	X(FLAGS_IP, flags_ip, NUMBER, 4)                                     \
+	X(FLAGS_TRANSPORT, flags_transport, NUMBER, 4)                       \
+	X(SRC_ADDRESS_TYPE, src_address_type, NUMBER, 1)                     \
+	X(DST_ADDRESS_TYPE, dst_address_type, NUMBER, 1)                     \
+	X(EMB_PROTOCOL, emb_protocol, NUMBER, 1)                             \
+	X(EMB_IP4_REMOTE, emb_ip4_remote, NUMBER, 4)                         \
+	X(EMB_IP6_REMOTE, emb_ip6_remote, BYTES, 16)                         \
+	X(EMB_LOCAL_ADDRESS_TYPE, emb_local_address_type, NUMBER, 1)         \
+	X(EMB_LOCAL_PORT, emb_local_port, NUMBER, 2)                         \
+	X(EMB_REMOTE_PORT, emb_remote_port, NUMBER, 2)                       \
+	X(MAC_SRC, mac_src, BYTES, 6)                                        \
+	X(MAC_DST, mac_dst, BYTES, 6)                                        \
+	X(MAC_SRC_TYPE, mac_src_type, NUMBER, 1)                             \
+	X(MAC_DST_TYPE, mac_dst_type, NUMBER, 1)                             \
+	X(ETHER_TYPE, ether_type, NUMBER, 2)                                 \
+	X(VLAN_TCI, vlan_tci, NUMBER, 2)                                     \
+	X(VLAN_VID, vlan_vid, NUMBER, 2)                                     \
+	X(L2_FLAGS, l2_flags, NUMBER, 4)                                     \
+	X(SUB_INTERFACE, sub_interface, NUMBER, 4)                           \
+	X(DIRECTION, direction, NUMBER, 4)                                   \
+	X(ARRIVAL_LUID, ports.arrival_luid, NUMBER, 8)                       \
+	X(NEXTHOP_LUID, ports.nexthop_luid, NUMBER, 8)                       \
+	X(ARRIVAL_INDEX, ports.arrival_index, NUMBER, 4)                     \
+	X(NEXTHOP_INDEX, ports.nexthop_index, NUMBER, 4)                     \
+	X(INTERFACE_TYPE, ports.interface_type, NUMBER, 4)                   \
+	X(ARRIVAL_PROFILE, ports.arrival_profile, NUMBER, 4)                 \
+	X(NEXTHOP_PROFILE, ports.nexthop_profile, NUMBER, 4)                 \
+	X(NDIS_PORT, ports.ndis_port, NUMBER, 4)                             \
+	X(VSWITCH_IF_TYPE, ports.vswitch_interface_type, NUMBER, 1)          \
+	X(OUTSIDE_MAC, ports.outside_mac, BYTES, 6)                          \
+	X(ARRIVAL_NAME, ports.arrival_name, BLOB, 8)                         \
+	X(NEXTHOP_NAME, ports.nexthop_name, BLOB, 8)                         \
+	/* Layers with flow state; see struct sl_meta_flow. */               \
+	X(FLAGS_FLOW, flow.flags, NUMBER, 4)                                 \
+	X(CONNECTION_DIRECTION, flow.direction, NUMBER, 4)                   \
+	X(REAUTHORIZE_REASON, flow.reauthorize_reason, NUMBER, 4)            \
+	X(ORIGINAL_ICMP_TYPE, flow.original_icmp_type, NUMBER, 2)            \
+	X(MIDSTREAM, flow.is_midstream, NUMBER, 1)                           \
+	X(OUTSIDE_LUID, ports.outside_luid, NUMBER, 8)                       \
+	X(OUTSIDE_INDEX, ports.outside_index, NUMBER, 4)                     \
+	X(OUTSIDE_PROFILE, ports.outside_profile, NUMBER, 4)                 \
+	/* The same members as without ALE, with a presence of their own. */ \
+	X(ALE_ARRIVAL_LUID, ports.arrival_luid, NUMBER, 8)                   \
+	X(ALE_ARRIVAL_INDEX, ports.arrival_index, NUMBER, 4)                 \
+	X(ALE_NEXTHOP_LUID, ports.nexthop_luid, NUMBER, 8)                   \
+	X(ALE_NEXTHOP_INDEX, ports.nexthop_index, NUMBER, 4)                 \
+	X(ALE_NEXTHOP_SUB_INTERFACE, sub_interface, NUMBER, 4)
 
 enum sl_slot {
 #define X(name, member, kind, bytes) SL_SLOT_##name,
@@ -141,6 +159,24 @@ enum sl_meta_flag {
 	SL_META_DONT_FRAGMENT = 0x20,
 	/* GRE, IPIP, VXLAN, GENEVE, MPLS, PPPoE: seen by its outer headers only. */
 	SL_META_IS_TUNNEL = 0x40
+};
+
+/*
+ * What layers with flow state see of a packet's flow.  The slots are present only while such a layer is visited;
+ * who visits it sets and clears them (sl_pipeline's flow files).
+ *
+ * The ALE_ARRIVAL slots are EMPTY on a reauthorisation that an outbound packet triggered, the ALE_NEXTHOP slots
+ * on one that an inbound packet did (WFP section 7.5).
+ */
+struct sl_meta_flow {
+	uint64_t id;                 /* 0: no flow */
+	void *entry;                 /* struct sl_flow; NULL: none */
+	uint32_t flags;              /* condition flags at these layers (WFP section 2.5) */
+	uint32_t direction;          /* enum sluice_direction: who opened the connection */
+	uint32_t reauthorize_reason; /* WFP section 2.7 */
+	uint16_t original_icmp_type; /* of the packet that opened the flow */
+	uint8_t is_midstream;        /* 1: picked up without its handshake */
+	uint8_t is_mirrored; /* source and destination have been exchanged, see sl_meta_mirror */
 };
 
 struct sl_meta {
@@ -221,6 +257,7 @@ struct sl_meta {
 	uint8_t ip6_header_n; /* extension headers passed */
 	uint32_t frame_len;   /* bytes on the wire, without FCS */
 
+	struct sl_meta_flow flow;
 	uint32_t direction; /* enum sluice_direction of the packet */
 	struct sl_meta_ports ports;
 } SL_CACHE_ALIGNED;
@@ -231,6 +268,14 @@ struct sl_meta {
  */
 void sl_meta_setup(
 	struct sl_meta *meta, enum sluice_direction direction, const struct sl_meta_ports *ports);
+
+/*
+ * Exchanges source and destination: addresses, their types, ports; twice is as before.  At layers whose name
+ * says no direction (stream packet, datagram data, flow established, closure) and at recv accept local is the
+ * destination, at connect the source; whoever visits one with a packet that goes the other way mirrors it
+ * before and after.  local_port and remote_port stay what they are.  Packet time.
+ */
+void sl_meta_mirror(struct sl_meta *meta);
 
 /* --- Slots as data. --- */
 

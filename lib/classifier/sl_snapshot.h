@@ -70,6 +70,11 @@ struct sl_filter_run {
 	struct sl_filter_binding binding;
 	uint64_t id;
 	uint64_t weight; /* effective */
+	/*
+	 * Differs from that of every other filter, and of this one after any change of it, of its provider
+	 * context or of its binding.
+	 */
+	uint32_t stamp;
 };
 
 struct sl_sublayer_run {
@@ -108,6 +113,13 @@ struct sl_snapshot {
 	uint32_t n_filters;
 	size_t memory_bytes;
 	uint64_t build_ns;
+	/*
+	 * By layer: the revision (its low 32 bits, never 0) that last changed anything there, also when it has no
+	 * filters now.  A fold changes none.  What was judged under the same number needs no new judgement.
+	 */
+	uint32_t generations[SLUICE_LAYER_COUNT];
+	bool needs_state; /* a layer with flow state, or its twin, has filters */
+	bool needs_whole; /* a layer that sees whole datagrams only has filters: transport and above, ALE */
 };
 
 /* Compiled forms. TABLES falls back on trees where tables would become too large. */
@@ -212,6 +224,13 @@ int sl_snapshot_with_fold(const struct sl_snapshot *current, const struct sl_lay
 	struct sl_error *err) SL_MUST_CHECK;
 
 /* --- Looking into a program. --- */
+
+/*
+ * A number for a match list that is another one, but for one chance in 2^32, when another filter is in it, one of
+ * them has changed, or their order has.  Packet time.
+ */
+uint32_t
+sl_layer_signature(const struct sl_layer_program *layer, const uint32_t *ranks, uint32_t n_ranks);
 
 /* Goes through the filters of a layer in arbitration order. Begin with only `layer` set. */
 struct sl_filter_walk {

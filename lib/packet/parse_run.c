@@ -10,6 +10,7 @@ static const bool is_malformed[SL_REASON_COUNT] = {
 #define KIND_POLICY                  false
 #define KIND_MALFORMED               true
 #define KIND_REFUSED                 false
+#define KIND_STATE                   false
 #define KIND_DEVICE                  false
 #define X(name, text, kind, meaning) [SL_REASON_##name] = KIND_##kind,
 #include "classifier/sl_reason.def"

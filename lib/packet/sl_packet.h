@@ -43,6 +43,12 @@ struct sl_frame {
 	uint32_t contiguous; /* bytes readable at `bytes`: at least min(length, SL_PACKET_WINDOW) */
 	uint32_t length;     /* bytes on the wire, without FCS */
 	void *owner;         /* the caller's: an mbuf, a capture record */
+	uint32_t flags;      /* enum sl_frame_flag */
+};
+
+enum sl_frame_flag {
+	/* A fragment that another worker has shown to the layers of single fragments and handed over. */
+	SL_FRAME_VIEWED = 0x1
 };
 
 /*

@@ -206,12 +206,13 @@ walk_layers(struct walk *walk, const struct sl_path *path, struct sl_outcome *ou
 
 int
 sl_pipeline_explain(const struct sl_snapshot *snapshot, const struct sl_path *path,
-	const struct sl_frame *frame, sl_explain_fn *fn, void *ctx, struct sl_meta *meta,
-	struct sl_outcome *outcome)
+	const struct sl_frame *frame, enum sl_explain_flow flow, sl_explain_fn *fn, void *ctx,
+	struct sl_meta *meta, struct sl_outcome *outcome)
 {
 	struct walk walk;
 	int rc;
 
+	(void)flow; /* no layer that depends on it is visited yet */
 	sl_meta_setup(meta, path->direction, &path->ports);
 	sl_packet_parse(path->link_type, frame, 1, &meta);
 	outcome_of_reason(outcome, snapshot == NULL ? SL_REASON_NO_POLICY : SL_REASON_NONE);

@@ -18,6 +18,8 @@
 #include "base/sl_ring.h"
 #include "callout/sl_callout.h"
 #include "classifier/sl_classify.h"
+#include "flow/sl_flow.h"
+#include "flow/sl_fragment.h"
 #include "packet/sl_packet.h"
 #include "telemetry/sl_counters.h"
 #include "telemetry/sl_event.h"
@@ -57,11 +59,20 @@ struct sl_path {
 	enum sluice_direction direction;
 	enum sl_link_type link_type;
 	struct sl_meta_ports ports;
+	uint8_t flow_zone; /* 0..255: paths of one zone share flows; part of the keys */
+};
+
+/* What happens to a packet besides the verdicts of arbitration. */
+enum sl_outcome_action {
+	/* SL_VERDICT_BLOCK, SL_VERDICT_PERMIT, SL_VERDICT_ABSORB, then: */
+	SL_OUTCOME_HELD =
+		3, /* a fragment: its owner keeps it until sl_pipeline_releases names it */
+	SL_OUTCOME_HANDED /* sl_pipeline_releases only: to be given to another worker, with SL_FRAME_VIEWED */
 };
 
 /* What became of a packet. In mode monitor it is permitted, and the rest says what would have been. */
 struct sl_outcome {
-	uint8_t action; /* enum sl_verdict_action */
+	uint8_t action; /* enum sl_verdict_action or enum sl_outcome_action */
 	uint8_t reason; /* enum sl_reason; NONE when every layer permitted */
 	uint8_t layer;  /* enum sluice_layer that decided, valid when has_layer */
 	uint8_t has_layer;
@@ -73,6 +84,12 @@ typedef void sl_pipeline_difference_fn(void *ctx, const struct sl_layer_program 
 	const struct sl_meta *meta, uint32_t packet, const uint32_t *compiled, uint32_t n_compiled,
 	const uint32_t *reference, uint32_t n_reference);
 
+/*
+ * The worker that has the flow of a packet which came in by `path`.  Packet time; called for datagrams that were put
+ * together from fragments.
+ */
+typedef uint32_t sl_pipeline_owner_fn(void *ctx, uint32_t path, const struct sl_meta *meta);
+
 struct sl_pipeline_options {
 	uint32_t worker;
 	uint32_t n_paths;             /* 1 .. 2 * SL_COUNTERS_LINKS_MAX */
@@ -83,6 +100,33 @@ struct sl_pipeline_options {
 	enum sl_engine engine;
 	sl_pipeline_difference_fn *difference; /* CHECK only */
 	void *difference_ctx;
+	const struct sl_flow_config
+		*flows; /* this worker's share; copied; NULL: neither flows nor fragments */
+	sl_pipeline_owner_fn *owner; /* NULL: every flow is this worker's */
+	void *owner_ctx;
+	struct sl_ring
+		*commands; /* of struct sl_flow_command, to this worker; borrowed; NULL: none */
+	uint64_t now_ns;   /* when the flow table's clock begins */
+};
+
+/* What control asks a worker to do with its flows. */
+struct sl_flow_command {
+	uint32_t type; /* enum sl_flow_command_type */
+	uint32_t reserved;
+	uint64_t id; /* KILL: of the flow */
+};
+
+enum sl_flow_command_type {
+	SL_FLOW_COMMAND_KILL,      /* end it as the policy would: SL_FLOW_END_ADMIN */
+	SL_FLOW_COMMAND_EVENTS_ON, /* make flow events */
+	SL_FLOW_COMMAND_EVENTS_OFF
+};
+
+/* A fragment that was held and is let go. */
+struct sl_release {
+	struct sl_held held;       /* owner and path */
+	struct sl_outcome outcome; /* PERMIT: send it; HANDED: give it to `worker`; else free it */
+	uint32_t worker;
 };
 
 struct sl_pipeline; /* opaque */
@@ -108,6 +152,24 @@ void sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *sna
 	uint64_t now_ns, struct sl_outcome outcomes[]);
 
 /*
+ * Does what time asks for, when no packets come: ages flows and fragments, obeys commands, sweeps.  Call it once a
+ * round, whether packets came or not; it does a bounded amount of work (sl_pipeline_run does the same amount).
+ * Replies and releases are as those of a burst.
+ */
+void sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
+	enum sl_mode mode, uint64_t now_ns);
+/* Lets every fragment go and ends no flow: before a stop. */
+void sl_pipeline_drain(struct sl_pipeline *pipeline, uint64_t now_ns);
+/*
+ * Fragments that the last run, tick or drain let go, in the order in which they must be sent; valid until the next
+ * one.  They are counted as dropped when they are; sending them is the caller's.
+ */
+const struct sl_release *sl_pipeline_releases(const struct sl_pipeline *pipeline, uint32_t *n);
+/* This worker's flows; NULL: none are kept. Any thread may use what sl_flow.h allows any thread. */
+struct sl_flow_table *sl_pipeline_flows(const struct sl_pipeline *pipeline);
+const struct sl_fragments *sl_pipeline_fragments(const struct sl_pipeline *pipeline);
+
+/*
  * Frames that callouts of the last burst want sent out of the port the burst came in by; valid until
  * the next run.
  */
@@ -119,6 +181,13 @@ const struct sl_reply *sl_pipeline_replies(const struct sl_pipeline *pipeline, u
 const struct sl_meta *sl_pipeline_meta(const struct sl_pipeline *pipeline, uint32_t i);
 
 /* --- Control time: explain. --- */
+
+/* What is taken for known of the packet's flow. */
+enum sl_explain_flow {
+	SL_EXPLAIN_FLOW_NEW, /* it is the first packet: authorised at the ALE layer of its direction */
+	SL_EXPLAIN_FLOW_ESTABLISHED, /* a further packet, in the direction in which the flow was opened */
+	SL_EXPLAIN_FLOW_REPLY        /* a further packet in the other direction */
+};
 
 enum sl_explain_step_type {
 	SL_EXPLAIN_LAYER,  /* a layer is visited: layer, program */
@@ -149,8 +218,8 @@ typedef void sl_explain_fn(void *ctx, const struct sl_explain_step *step);
  * `meta` receives the parser's view.  0 or -ENOMEM.
  */
 int sl_pipeline_explain(const struct sl_snapshot *snapshot, const struct sl_path *path,
-	const struct sl_frame *frame, sl_explain_fn *fn, void *ctx, struct sl_meta *meta,
-	struct sl_outcome *outcome) SL_MUST_CHECK;
+	const struct sl_frame *frame, enum sl_explain_flow flow, sl_explain_fn *fn, void *ctx,
+	struct sl_meta *meta, struct sl_outcome *outcome) SL_MUST_CHECK;
 /* The same for one layer and given metadata. */
 int sl_pipeline_explain_layer(const struct sl_snapshot *snapshot, const struct sl_layer *layer,
 	const struct sl_meta *meta, sl_explain_fn *fn, void *ctx,

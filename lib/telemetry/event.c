@@ -11,6 +11,9 @@ sl_event_type_name(enum sl_event_type type)
 		[SL_EVENT_CLASSIFY_DROP_MAC] = "classify_drop_mac",
 		[SL_EVENT_PARSER_DROP] = "parser_drop",
 		[SL_EVENT_CLASSIFY_ALLOW] = "classify_allow",
+		[SL_EVENT_FLOW_NEW] = "flow_new",
+		[SL_EVENT_FLOW_ESTABLISHED] = "flow_established",
+		[SL_EVENT_FLOW_CLOSED] = "flow_closed",
 	};
 
 	_Static_assert(SL_ARRAY_LEN(names) == SL_EVENT_TYPE_COUNT, "a type without a name");

@@ -14,6 +14,7 @@
 
 #include "base/sl_compiler.h"
 #include "classifier/sl_reason.h"
+#include "flow/sl_flow.h"
 #include "sdk/sluice_types.h"
 
 #include <stddef.h>
@@ -56,6 +57,26 @@ struct sl_worker_counter {
 	uint64_t replies_refused;    /* queue full or no buffer */
 };
 
+/* Flows and fragments of a worker (WFP section 5.10). */
+struct sl_flow_counter {
+	uint64_t opened[2]; /* authorised, by enum sluice_direction of the first packet */
+	uint64_t established;
+	uint64_t ended[SL_FLOW_END_COUNT]; /* by enum sl_flow_end */
+	uint64_t midstream;                /* of those opened, picked up without a handshake */
+	uint64_t blocked;                  /* first packets that the ALE layers blocked */
+	uint64_t blocked_again;            /* of those, answered from the memory of refusals */
+	uint64_t refused;                  /* first packets without room, blocked */
+	uint64_t untracked;    /* first packets without room, or probes at their bound, permitted */
+	uint64_t reauthorized; /* judged anew and permitted */
+	uint64_t revoked;      /* judged anew and blocked */
+	uint64_t unaffected;   /* the policy changed, what it says of them did not */
+	uint64_t icmp_related; /* ICMP errors that belong to a flow */
+	uint64_t datagrams;    /* put together from fragments */
+	uint64_t fragments;    /* that came */
+	uint64_t handed_over;  /* packets given to the worker that has their flow */
+	uint64_t context_refused; /* contexts of callouts without room */
+};
+
 struct sl_counters {
 	struct sl_filter_counter *filters; /* SL_COUNTERS_FILTERS_MAX, lazily backed */
 	struct sl_layer_counter layers[SLUICE_LAYER_COUNT];
@@ -64,6 +85,7 @@ struct sl_counters {
 	uint64_t would_drop[SL_REASON_COUNT];
 	struct sl_link_counter links[SL_COUNTERS_LINKS_MAX][2]; /* [link][enum sluice_direction] */
 	struct sl_worker_counter worker;
+	struct sl_flow_counter flows;
 } SL_CACHE_ALIGNED;
 
 /* --- Control thread. --- */

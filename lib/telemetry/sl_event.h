@@ -30,6 +30,10 @@ enum sl_event_type {
 	SL_EVENT_CLASSIFY_DROP_MAC, /* frame blocked at a layer below IP */
 	SL_EVENT_PARSER_DROP,       /* malformed or refused */
 	SL_EVENT_CLASSIFY_ALLOW,
+	/* Flows; only made while somebody asked for them. */
+	SL_EVENT_FLOW_NEW, /* authorised */
+	SL_EVENT_FLOW_ESTABLISHED,
+	SL_EVENT_FLOW_CLOSED, /* with its counters, and why in `flow_end` */
 	SL_EVENT_TYPE_COUNT
 };
 
@@ -73,6 +77,16 @@ struct sl_event {
 	uint8_t mac_dst[6];
 	uint8_t ip_src[16]; /* v4: the first four bytes, network order */
 	uint8_t ip_dst[16];
+	/* Of the packet's flow; 0 without one. */
+	uint64_t flow_id;
+	uint64_t flow_packets[2]; /* by enum sluice_direction */
+	uint64_t flow_bytes[2];
+	uint64_t flow_since_ns;
+	uint32_t reauthorize_reason; /* WFP section 2.7; 0: not a reauthorisation */
+	uint8_t flow_end;            /* enum sl_flow_end */
+	uint8_t flow_direction;      /* enum sluice_direction: who opened it */
+	uint8_t is_midstream;
+	uint8_t flow_reserved;
 	struct sl_event_decision decisions[SL_EVENT_DECISIONS_MAX];
 };
 

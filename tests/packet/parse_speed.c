@@ -47,7 +47,7 @@ fill(struct load *load, const char *name)
 			bytes[meta.l3_offset + 15] = (uint8_t)i;
 			sl_build_ip4_checksum(bytes + meta.l3_offset);
 		}
-		load->frames[i] = (struct sl_frame){bytes, len, len, NULL};
+		load->frames[i] = (struct sl_frame){bytes, len, len, NULL, 0};
 		workbench_meta(&load->metas[i], SLUICE_DIRECTION_INBOUND);
 		load->pointers[i] = &load->metas[i];
 	}

@@ -139,7 +139,7 @@ check_reply(const char *sample, uint32_t l4_at)
 {
 	struct sl_meta meta, answer;
 	const struct sl_build *build = workbench_sample(sample, SLUICE_DIRECTION_INBOUND, &meta);
-	struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+	struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 	uint8_t bytes[128];
 	struct sl_build reply;
 
@@ -177,7 +177,7 @@ test_reply(void **state)
 	for (size_t i = 0; i < SL_ARRAY_LEN(refused); i++) {
 		const struct sl_build *build =
 			workbench_sample(refused[i], SLUICE_DIRECTION_INBOUND, &meta);
-		struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+		struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 		uint8_t bytes[128];
 		struct sl_build reply;
 

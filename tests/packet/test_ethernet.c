@@ -59,7 +59,7 @@ test_tags(void **state)
 {
 	struct sl_meta meta;
 	const struct sl_build *build = workbench_sample("eight_tags", IN, &meta);
-	struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+	struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 	uint16_t tcis[8];
 
 	(void)state;
@@ -81,7 +81,7 @@ test_tags_of_a_cooked_capture(void **state)
 {
 	struct sl_meta meta;
 	const struct sl_build *build = workbench_sample("cooked2_eight_tags", IN, &meta);
-	struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+	struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 	uint16_t tcis[8];
 
 	(void)state;
@@ -135,7 +135,7 @@ test_arp_sender(void **state)
 {
 	struct sl_meta meta;
 	const struct sl_build *build = workbench_sample("arp", IN, &meta);
-	struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+	struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 	uint32_t sender = 0;
 
 	(void)state;

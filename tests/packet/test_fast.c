@@ -20,7 +20,7 @@ is_taken(const char *sample)
 {
 	struct sl_meta meta;
 	const struct sl_build *build = workbench_sample(sample, SLUICE_DIRECTION_INBOUND, &meta);
-	struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+	struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 
 	return sl_parse_fast(&frame, &meta);
 }
@@ -73,7 +73,7 @@ test_agrees_with_the_full_parser(void **state)
 	for (int i = 0; i < ROUNDS; i++) {
 		const struct sl_build *build =
 			workbench_sample(names[i % 4], SLUICE_DIRECTION_OUTBOUND, &meta);
-		struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+		struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 		uint32_t at = (uint32_t)rand_r(&seed) % SL_MIN(build->len, 70);
 		const char *fault;
 

@@ -67,7 +67,7 @@ test_chain(void **state)
 	static const uint8_t expected[] = {0, 60, 43, 44, 51, 139, 140, 135, 60};
 	struct sl_meta meta;
 	const struct sl_build *build = workbench_sample("ip6_all_extensions", IN, &meta);
-	struct sl_frame frame = {build->bytes, build->len, build->len, NULL};
+	struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
 	uint8_t numbers[16];
 
 	(void)state;

@@ -58,8 +58,9 @@ assert_explained(struct fixture *fixture, uint32_t path, const struct packet *pa
 	struct sl_buf buf = {0};
 	struct sl_meta meta;
 
-	assert_int_equal(sl_pipeline_explain(fixture->snapshot, &fixture->paths[path],
-				 &packet->frame, write_step, &buf, &meta, outcome),
+	assert_int_equal(
+		sl_pipeline_explain(fixture->snapshot, &fixture->paths[path], &packet->frame,
+			SL_EXPLAIN_FLOW_NEW, write_step, &buf, &meta, outcome),
 		0);
 	assert_string_equal(sl_buf_text(&buf), expected);
 	sl_buf_fini(&buf);
@@ -350,8 +351,9 @@ compare(struct fixture *fixture, uint32_t path, const struct packet packets[], u
 	fixture_run(fixture, path, frames, n, outcomes);
 	for (uint32_t i = 0; i < n; i++) {
 		sl_buf_cut(&buf, 0);
-		assert_int_equal(sl_pipeline_explain(fixture->snapshot, &fixture->paths[path],
-					 &frames[i], write_step, &buf, &meta, &explained),
+		assert_int_equal(
+			sl_pipeline_explain(fixture->snapshot, &fixture->paths[path], &frames[i],
+				SL_EXPLAIN_FLOW_NEW, write_step, &buf, &meta, &explained),
 			0);
 		if (memcmp(&outcomes[i], &explained, sizeof(explained)) != 0)
 			fail_msg("seed %" PRIu64 ": run %s/%s, explain %s/%s:\n%s", seed,
