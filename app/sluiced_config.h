@@ -5,7 +5,8 @@
 /*
  * The daemon's configuration file: strict JSON, every fault reported at once with its JSON pointer.
  *
- *   links      required: [{"name", "inside", "outside", "mtu", "inside_profile", "outside_profile"}]
+ *   links      required: [{"name", "inside", "outside", "mtu", "inside_profile", "outside_profile",
+ *              "flow_zone": 0..255, the link's place by default; links of one zone share flows}]
  *   workers    "auto" or 1..64
  *   poll       "adaptive" or "busy"
  *   burst      1..64 packets
@@ -16,6 +17,7 @@
  *   policy     files, in order
  *   plugins    folders
  *   events     {"rate": events a second and worker, "log": events kept}
+ *   flows      see flows_config.h
  *   eal        arguments for DPDK
  *   log_level  "error", "warning", "notice", "info" or "debug"
  *   store      accepted; objects made by calls are not kept yet
@@ -43,7 +45,8 @@ struct sluiced_config {
 	const char **plugin_folders;
 	uint32_t n_plugin_folders;
 	const char **eal;
-	const char *store; /* NULL: not given */
+	const char *store;      /* NULL: not given */
+	const char *flows_save; /* NULL: flows are not kept over a restart */
 	uint32_t event_log;
 	size_t compile_memory_max; /* bytes; 0: no limit */
 	enum sl_log_level log_level;

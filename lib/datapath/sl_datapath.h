@@ -33,6 +33,7 @@ struct sl_link_config {
 	uint16_t mtu;            /* 0: the device's own; else 68..9710, set on both ports */
 	uint32_t inside_profile; /* zone numbers */
 	uint32_t outside_profile;
+	uint8_t flow_zone; /* links of one zone share flows */
 };
 
 struct sl_datapath_config {
@@ -46,9 +47,10 @@ struct sl_datapath_config {
 	uint32_t burst;          /* 1..SL_PIPELINE_BURST_MAX; 0: 32 */
 	uint32_t rx_descriptors; /* 0: the device's own */
 	uint32_t tx_descriptors;
-	uint64_t event_rate;    /* events a second and worker */
-	uint32_t event_ring;    /* records a worker; 0: 65,536 */
-	const char *const *eal; /* extra EAL arguments */
+	uint64_t event_rate;         /* events a second and worker */
+	uint32_t event_ring;         /* records a worker; 0: 65,536 */
+	struct sl_flow_config flows; /* of all workers together */
+	const char *const *eal;      /* extra EAL arguments */
 	uint32_t n_eal;
 };
 

@@ -17,10 +17,13 @@ says() {
 
 echo '{"links": [{"name": "Bad Name", "inside": "eth0", "outside": "pcap:file=x", "speed": 1}, 7],
  "worker": 2, "workers": "many", "poll": "sometimes", "burst": 65, "memory": {"megabytes": "1G"},
+ "flows": {"max": -1, "enforce": "sometimes", "reject": 1, "save": "relative", "half": 0,
+ "timeouts": {"udp": 0.5, "tcp_syn": 1.25, "tls": 9}, "fragments": {"held": "many", "timeout": 301}},
  "api": {"socket": "relative", "mode": "rw"}, "plugins": ["/nonexistent"], "eal": [1], "log_level": "loud"}' >"$TMP/sluiced.json"
 refused 2
 for place in /links/0/name /links/0/inside /links/0/outside /links/0/speed /links/1 /worker: /workers /poll /burst \
-	/memory/megabytes /api/socket /api/mode /plugins/0 /eal/0 /log_level; do
+	/memory/megabytes /flows/max /flows/enforce /flows/reject /flows/save /flows/half /flows/timeouts/udp \
+	/flows/timeouts/tcp_syn /flows/timeouts/tls /flows/fragments/held /flows/fragments/timeout /api/socket /api/mode /plugins/0 /eal/0 /log_level; do
 	says "$place"
 done
 says "allowed are: links workers poll"
