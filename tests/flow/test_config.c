@@ -20,8 +20,8 @@ test_init(void **state)
 	assert_int_equal(config.timeout_ms[SL_FLOW_TCP_ESTABLISHED], 3600000);
 	assert_int_equal(config.timeout_ms[SL_FLOW_MULTICAST], 4000);
 	assert_int_equal(config.fragments.bytes, 16 * 1024 * 1024);
-	for (int class = 0; class < SL_FLOW_CLASS_COUNT; class++)
-		assert_true(config.timeout_ms[class] >= 1000);
+	for (int i = 0; i < SL_FLOW_CLASS_COUNT; i++)
+		assert_true(config.timeout_ms[i] >= 1000);
 	/* A key drawn twice is another one. */
 	assert_memory_not_equal(config.hash_key, other.hash_key, sizeof(config.hash_key));
 }
