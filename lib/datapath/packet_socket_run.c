@@ -130,13 +130,14 @@ packet_queue_rx(const struct packet_socket *socket, struct packet_queue *queue,
 	/* Frames that are not taken count too, so that a burst always ends. */
 	for (uint16_t seen = 0; seen < n; seen++) {
 		struct tpacket2_hdr *header = (struct tpacket2_hdr *)slot(socket, queue);
-		uint8_t *frame = (uint8_t *)header + header->tp_mac;
 		struct virtio_net_hdr offload;
+		uint8_t *frame;
 
+		/* Nothing else of a slot may be read before the kernel has given it away. */
 		if (!(__atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			break;
-		memcpy(&offload, (uint8_t *)header + header->tp_mac - sizeof(offload),
-			sizeof(offload));
+		frame = (uint8_t *)header + header->tp_mac;
+		memcpy(&offload, frame - sizeof(offload), sizeof(offload));
 		if (unlikely(is_super_packet(header, &offload))) {
 			sl_counter_add(&queue->rx_too_long, 1);
 		} else if (likely(!is_outgoing(header))) {

@@ -54,7 +54,7 @@ for what in torn open stale late; do
 	equal "$what" "$(json "it['$what']" <<<"$findings")" 0
 done
 # Frames that the kernel could not queue never reached the appliance, or had left it.
-outside=$(api GET /v1/ports | json 'sum(p["statistics"]["rx_missed"] for p in it["items"])')
+outside=$(kernel_losses)
 dropped=$(grep drops "$TMP/receiver" | json 'it["receiver_drops"]')
 if [ $((outside + dropped)) -eq 0 ]; then
 	equal "lost" "$(json 'it["lost"]' <<<"$findings")" 0
