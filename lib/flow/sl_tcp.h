@@ -8,7 +8,25 @@
  * Sides.   Indexed by the direction of what they send: side[SLUICE_DIRECTION_OUTBOUND] is the host inside.
  * Window.  A segment must lie in what its receiver has offered, and acknowledge what its receiver has sent
  *          (van Rooij, Real Stateful TCP Packet Filtering in IP Filter, 2000).  Segments were seen by the
- *          filter, not certainly by the receiver, so bounds err to the side of passing.
+ *          filter, not certainly by the receiver, so bounds err to the side of passing: the largest window
+ *          ever offered counts, rounded up to a power of two.
+ * Opening. A connection is established when each side has acknowledged the other's SYN, in whatever order
+ *          they did: three segments, a simultaneous open, a split handshake.  What a SYN-ACK alone shows
+ *          can be forged, so the opener's acknowledgement is waited for.
+ * RST      ends the connection when its receiver would take it (RFC 5961): at the sequence number that the
+ *          receiver expects.  That is one of two as far as the filter knows: what the receiver has last
+ *          acknowledged, or behind the last that was sent.  Anywhere else in the window it passes and
+ *          changes nothing; the receiver answers it with a challenge.  In answer to a SYN it must
+ *          acknowledge that SYN.  Resets in TIME_WAIT change nothing (RFC 1337).
+ * SYN      on a live connection passes and changes nothing, so that the host can challenge it.  When the
+ *          peer has in truth forgotten the connection and answers with SYN-ACK, the filter goes along.
+ *          In LAST_ACK and TIME_WAIT a SYN with a higher number than the last, or with timestamps
+ *          (RFC 6191: then the host judges), opens anew; after a reset any.
+ * Closing. One side's FIN puts the connection in the class TCP_FIN, which whatever either side sends
+ *          refreshes.  Data that the other side sends after it has acknowledged that FIN shows a half-closed
+ *          connection in use: back to TCP_ESTABLISHED until the other FIN.
+ * Pick-up. Of a connection whose SYNs were not seen neither numbers nor window scales are known: the largest
+ *          windows and a scale of 14 are assumed, and stay assumed.
  * Threads. Packet time, pure functions of what they are given.
  */
 
@@ -35,20 +53,27 @@ enum sl_tcp_state {
 	SL_TCP_STATE_COUNT
 };
 
-/* What one side has sent and been offered. */
+/* What one side has sent, been offered and acknowledged. */
 struct sl_tcp_side {
 	uint32_t end; /* highest sequence number sent, and 1 */
 	uint32_t
 		limit; /* highest sequence number it may send: the peer's acknowledgement and window */
-	uint32_t window_max; /* largest window it has offered, scaled */
+	uint32_t
+		ack; /* highest acknowledgement sent; while it has sent none, the first of the peer's numbers */
 };
 
 struct sl_tcp {
 	struct sl_tcp_side side[2]; /* by enum sluice_direction */
 	uint8_t state;              /* enum sl_tcp_state */
-	uint8_t flags[2];           /* private: what is known of each side */
-	uint8_t scale;              /* window scales: low four bits outbound, high four inbound */
+	/* Private. */
+	uint8_t flags[2]; /* what is known of each side */
+	uint8_t scale;    /* window scales: low four bits outbound, high four inbound */
+	uint8_t window_log
+		[2];    /* no window that a side has offered is larger than 2 to this power */
+	uint16_t fresh; /* of a SYN on a live connection; 0: none */
 };
+
+_Static_assert(sizeof(struct sl_tcp) == 32, "a flow is two cache lines");
 
 /* What matters of a segment. */
 struct sl_tcp_segment {
@@ -56,11 +81,10 @@ struct sl_tcp_segment {
 	uint32_t ack;    /* valid with the flag ACK */
 	uint32_t length; /* sequence numbers it takes: payload, SYN and FIN */
 	uint32_t payload;
-	uint16_t window; /* as sent, not scaled */
-	uint8_t flags;   /* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32 */
-	uint8_t scale;   /* option; 0xff: none */
-	bool has_sack;
-	bool has_fast_open; /* option 34, or the experimental one */
+	uint16_t window;     /* as sent, not scaled */
+	uint8_t flags;       /* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32 */
+	uint8_t scale;       /* option; 0xff: none */
+	bool has_timestamps; /* RFC 7323; read of SYNs only, like the scale */
 };
 
 /* What a segment does to its connection. */
@@ -78,8 +102,9 @@ bool sl_tcp_read(
 
 /*
  * The first segment of a connection.  reason NONE: follow it; `tcp` is then set.  A SYN opens it; with
- * ADOPT any other segment that a live connection can have picks it up, with the state it shows;
- * otherwise TCP_NO_CONNECTION, or TCP_BAD_FLAGS for flags that no segment has.
+ * ADOPT any other segment that a live connection can have picks it up, with the state it shows: SYN-ACK
+ * SYN_RECV, FIN FIN_WAIT, anything else ESTABLISHED (the latter two with is_established).  Otherwise, and
+ * for RST always, TCP_NO_CONNECTION; or TCP_BAD_FLAGS for flags that no segment has.
  */
 void sl_tcp_open(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 	enum sluice_direction direction, enum sl_flow_midstream midstream,
@@ -87,6 +112,9 @@ void sl_tcp_open(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 /*
  * A further segment.  With STRICT `step->reason` may tell it to be dropped, and `tcp` is then as it was;
  * with LOOSE it never does, and what cannot be right changes no state.
+ *
+ * is_established comes a second time only when both hosts have forgotten the connection and opened
+ * another with the same ports, see SYN above.
  */
 void sl_tcp_next(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 	enum sluice_direction direction, enum sl_flow_tcp mode, struct sl_tcp_step *step);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/tcp.h"
+
+/* RST (RFC 9293 3.5.2, RFC 5961 section 3). */
+
+/* True when it acknowledges a SYN of the receiver that the sender has not answered otherwise. */
+static bool
+refuses_syn(const struct tcp_pass *pass)
+{
+	const struct sl_tcp_segment *segment = pass->segment;
+	uint32_t first = pass->s->ack + (*pass->r_flags & TCP_SIDE_SYN_ACKED ? 0 : 1);
+
+	if (!(segment->flags & TCP_ACK) || *pass->s_flags & TCP_SIDE_SYN_ACKED)
+		return false;
+	return !tcp_is_before(segment->ack, first) && !tcp_is_after(segment->ack, pass->r->end);
+}
+
+/*
+ * The receiver's next number: what it has last acknowledged, or all that was sent.  Some hosts send the
+ * number of their FIN again, and some take it (macOS, Linux).
+ */
+static bool
+is_exact(const struct tcp_pass *pass)
+{
+	uint32_t seq = pass->segment->seq;
+
+	if (seq == pass->s->end)
+		return true;
+	if (*pass->s_flags & TCP_SIDE_FIN && seq == pass->s->end - 1)
+		return true;
+	return *pass->s_flags & TCP_SIDE_SYN_ACKED && seq == pass->r->ack;
+}
+
+static bool
+is_in_window(const struct tcp_pass *pass)
+{
+	uint32_t seq = pass->segment->seq;
+
+	return !tcp_is_before(seq, pass->r->ack) &&
+		(!tcp_is_after(seq, pass->s->limit + TCP_BEYOND) || seq == pass->s->end);
+}
+
+/*
+ * The opener resets before its SYN is answered.  It may have been asked by an acknowledgement out of an
+ * older connection (RFC 9293 figure 9), whose number it then has; that is for the host that sent it.
+ */
+static enum sl_reason
+reset_unanswered(const struct tcp_pass *pass)
+{
+	uint32_t seq = pass->segment->seq;
+
+	if (seq == pass->s->end || seq == pass->r->ack + 1) {
+		pass->tcp->state = SL_TCP_CLOSED;
+		return SL_REASON_NONE;
+	}
+	return pass->r->end != 0 && seq == pass->r->end ? SL_REASON_NONE
+							: SL_REASON_TCP_RST_OUT_OF_WINDOW;
+}
+
+enum sl_reason
+tcp_reset(const struct tcp_pass *pass)
+{
+	struct sl_tcp *tcp = pass->tcp;
+
+	if (!tcp_is_known(*pass->r_flags))
+		return reset_unanswered(pass);
+	if (refuses_syn(pass) || (pass->segment->flags & TCP_ACK && tcp_answers_fresh(pass))) {
+		tcp->state = SL_TCP_CLOSED;
+		return SL_REASON_NONE;
+	}
+	if (!tcp_is_known(*pass->s_flags))
+		return SL_REASON_TCP_RST_OUT_OF_WINDOW;
+	if (is_exact(pass)) {
+		if (tcp->state != SL_TCP_TIME_WAIT)
+			tcp->state = SL_TCP_CLOSED;
+		return SL_REASON_NONE;
+	}
+	return is_in_window(pass) ? SL_REASON_NONE : SL_REASON_TCP_RST_OUT_OF_WINDOW;
+}

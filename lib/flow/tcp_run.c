@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/tcp.h"
+
+/* A segment of a connection that is known. */
+
+bool
+tcp_has_sane_flags(uint8_t flags)
+{
+	switch (flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) {
+	case TCP_SYN:
+	case TCP_SYN | TCP_ACK:
+	case TCP_RST:
+	case TCP_RST | TCP_ACK:
+	case TCP_ACK:
+	case TCP_FIN | TCP_ACK:
+		return true;
+	default:
+		return false; /* everything but SYN and RST acknowledges (RFC 9293 3.10.7.4) */
+	}
+}
+
+static void
+note_fin_acked(struct sl_tcp *tcp, enum sluice_direction direction)
+{
+	if (tcp->flags[direction] & TCP_SIDE_FIN &&
+		tcp->side[!direction].ack == tcp->side[direction].end)
+		tcp->flags[direction] |= TCP_SIDE_FIN_ACKED;
+}
+
+void
+tcp_set_state(struct sl_tcp *tcp)
+{
+	uint8_t both, any;
+
+	note_fin_acked(tcp, SLUICE_DIRECTION_OUTBOUND);
+	note_fin_acked(tcp, SLUICE_DIRECTION_INBOUND);
+	both = tcp->flags[0] & tcp->flags[1];
+	any = tcp->flags[0] | tcp->flags[1];
+	if (tcp->state == SL_TCP_CLOSED || !(both & TCP_SIDE_SYN_ACKED))
+		return;
+	if (both & TCP_SIDE_FIN)
+		tcp->state = both & TCP_SIDE_FIN_ACKED ? SL_TCP_TIME_WAIT : SL_TCP_LAST_ACK;
+	else if (any & TCP_SIDE_FIN)
+		tcp->state = any & TCP_SIDE_FIN_ACKED ? SL_TCP_CLOSE_WAIT : SL_TCP_FIN_WAIT;
+	else
+		tcp->state = SL_TCP_ESTABLISHED;
+}
+
+void
+tcp_set_step(const struct sl_tcp *tcp, struct sl_tcp_step *step)
+{
+	static const uint8_t classes[SL_TCP_STATE_COUNT] = {
+		[SL_TCP_NONE] = SL_FLOW_TCP_SYN,
+		[SL_TCP_SYN_SENT] = SL_FLOW_TCP_SYN,
+		[SL_TCP_SYN_SENT2] = SL_FLOW_TCP_SYN,
+		[SL_TCP_SYN_RECV] = SL_FLOW_TCP_SYN,
+		[SL_TCP_ESTABLISHED] = SL_FLOW_TCP_ESTABLISHED,
+		[SL_TCP_FIN_WAIT] = SL_FLOW_TCP_FIN,
+		[SL_TCP_CLOSE_WAIT] = SL_FLOW_TCP_FIN,
+		[SL_TCP_LAST_ACK] = SL_FLOW_TCP_FIN,
+		[SL_TCP_TIME_WAIT] = SL_FLOW_TCP_TIME_WAIT,
+		[SL_TCP_CLOSED] = SL_FLOW_TCP_RST,
+	};
+
+	step->class = classes[tcp->state];
+	if (tcp->state == SL_TCP_CLOSE_WAIT && (tcp->flags[0] | tcp->flags[1]) & TCP_SIDE_STREAMS)
+		step->class = SL_FLOW_TCP_ESTABLISHED;
+	if (tcp->state == SL_TCP_CLOSED)
+		step->end = SL_FLOW_END_RST;
+	else if (tcp->state == SL_TCP_LAST_ACK || tcp->state == SL_TCP_TIME_WAIT)
+		step->end = SL_FLOW_END_FIN;
+}
+
+/*
+ * An acknowledgement from a side that has not sent SYN.  A host that still has an older connection with
+ * these ports challenges a SYN with it; the opener resets that, and then its SYN is taken.
+ */
+static enum sl_reason
+challenge(const struct tcp_pass *pass)
+{
+	if (pass->tcp->state != SL_TCP_SYN_SENT || pass->segment->length > 0)
+		return SL_REASON_TCP_BAD_STATE;
+	pass->s->end = pass->segment->ack;
+	return SL_REASON_NONE;
+}
+
+/* FIN is the last that a side sends: nothing may be behind it. */
+static bool
+fits_fin(const struct tcp_pass *pass)
+{
+	const struct sl_tcp_segment *segment = pass->segment;
+	uint32_t end = segment->seq + segment->length;
+
+	if (*pass->s_flags & TCP_SIDE_FIN && tcp_is_after(end, pass->s->end))
+		return false;
+	return !(segment->flags & TCP_FIN) || !tcp_is_before(end, pass->s->end);
+}
+
+static void
+note_close(const struct tcp_pass *pass)
+{
+	if (pass->segment->flags & TCP_FIN)
+		*pass->s_flags |= TCP_SIDE_FIN;
+	if (pass->segment->payload > 0 && *pass->r_flags & TCP_SIDE_FIN_ACKED)
+		*pass->s_flags |= TCP_SIDE_STREAMS;
+}
+
+/* A segment with ACK, without SYN and RST. */
+static enum sl_reason
+acknowledge(const struct tcp_pass *pass)
+{
+	enum sl_reason reason;
+
+	if (!tcp_is_known(*pass->s_flags))
+		return challenge(pass);
+	if (!tcp_is_known(*pass->r_flags))
+		return SL_REASON_TCP_BAD_STATE;
+	reason = tcp_check(pass);
+	if (reason != SL_REASON_NONE)
+		return reason;
+	if (!(*pass->r_flags & TCP_SIDE_SYN_ACKED) &&
+		!tcp_is_after(pass->segment->ack, pass->s->ack))
+		return SL_REASON_TCP_BAD_ACK;
+	if (!fits_fin(pass))
+		return SL_REASON_TCP_BAD_STATE;
+	tcp_note_syn_acked(pass);
+	tcp_update(pass);
+	note_close(pass);
+	if (pass->tcp->fresh >> 14 == (2u | pass->direction))
+		pass->tcp->fresh = 0; /* its sender is still at the old connection */
+	return SL_REASON_NONE;
+}
+
+static enum sl_reason
+judge(const struct tcp_pass *pass, bool *is_reopening)
+{
+	uint8_t flags = pass->segment->flags;
+
+	if (!tcp_has_sane_flags(flags))
+		return SL_REASON_TCP_BAD_FLAGS;
+	if (flags & TCP_RST)
+		return tcp_reset(pass);
+	if (!(flags & TCP_SYN))
+		return acknowledge(pass);
+	return flags & TCP_ACK ? tcp_syn_ack(pass) : tcp_syn(pass, is_reopening);
+}
+
+/* Anything: on a copy, so that what must not pass changes nothing. */
+static SL_NOINLINE void
+next_any(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_direction direction,
+	enum sl_flow_tcp mode, struct sl_tcp_step *step)
+{
+	struct sl_tcp next = *tcp;
+	const struct tcp_pass pass = tcp_pass_of(&next, segment, direction);
+
+	*step = (struct sl_tcp_step){0};
+	step->reason = judge(&pass, &step->is_reopening);
+	if (step->reason == SL_REASON_NONE && !step->is_reopening) {
+		tcp_set_state(&next);
+		step->is_established = tcp->state < SL_TCP_ESTABLISHED &&
+			next.state >= SL_TCP_ESTABLISHED && next.state != SL_TCP_CLOSED;
+		*tcp = next;
+	}
+	if (mode == SL_FLOW_TCP_LOOSE)
+		step->reason = SL_REASON_NONE;
+	tcp_set_step(tcp, step);
+}
+
+void
+sl_tcp_next(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
+	enum sluice_direction direction, enum sl_flow_tcp mode, struct sl_tcp_step *step)
+{
+	const struct tcp_pass pass = tcp_pass_of(tcp, segment, direction);
+
+	/* Nearly every segment there is. */
+	if (SL_LIKELY(tcp->state == SL_TCP_ESTABLISHED && tcp->fresh == 0 &&
+		    (segment->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
+		    tcp_check(&pass) == SL_REASON_NONE)) {
+		tcp_update(&pass);
+		*step = (struct sl_tcp_step){.class = SL_FLOW_TCP_ESTABLISHED};
+		return;
+	}
+	next_any(tcp, segment, direction, mode, step);
+}
+
+bool
+sl_tcp_is_in_flight(const struct sl_tcp *tcp, enum sluice_direction direction, uint32_t seq)
+{
+	if (!tcp_is_known(tcp->flags[direction]))
+		return false;
+	return !tcp_is_before(seq, tcp->side[!direction].ack) &&
+		!tcp_is_after(seq, tcp->side[direction].end);
+}
+
+const char *
+sl_tcp_state_name(enum sl_tcp_state state)
+{
+	static const char *const names[SL_TCP_STATE_COUNT] = {
+		[SL_TCP_NONE] = "none",
+		[SL_TCP_SYN_SENT] = "syn_sent",
+		[SL_TCP_SYN_SENT2] = "syn_sent2",
+		[SL_TCP_SYN_RECV] = "syn_recv",
+		[SL_TCP_ESTABLISHED] = "established",
+		[SL_TCP_FIN_WAIT] = "fin_wait",
+		[SL_TCP_CLOSE_WAIT] = "close_wait",
+		[SL_TCP_LAST_ACK] = "last_ack",
+		[SL_TCP_TIME_WAIT] = "time_wait",
+		[SL_TCP_CLOSED] = "closed",
+	};
+
+	return (unsigned)state < SL_TCP_STATE_COUNT ? names[state] : "unknown";
+}
