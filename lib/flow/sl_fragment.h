@@ -5,8 +5,8 @@
 /*
  * Fragments: held until their datagram is whole, judged as one, sent as they came (WFP section 1.6).
  *
- * Key.     Addresses, identification, protocol (IPv4, RFC 791) or next header's place (IPv6, RFC 8200), VLAN
- *          tags and path: fragments of different links never meet.
+ * Key.     Addresses, identification, for IPv4 the protocol (RFC 791; RFC 8200 leaves it out), VLAN tags and
+ *          path: fragments of different links never meet.
  * Judged   is what leaves: payloads are kept without overlaps, so the datagram that is judged is the one that
  *          any receiver puts together.  An exact duplicate is dropped alone; any other overlap, two ends, an
  *          end before what is there, or more than 65,535 bytes end the whole datagram (RFC 5722).  Later
@@ -68,12 +68,14 @@ enum sl_fragment_answer sl_fragments_add(struct sl_fragments *fragments,
  * Writes the whole packet: the link-layer header and the IP header of the first fragment, as if it had never
  * been split (lengths, checksum and next header set right, no fragment header), and the payload.  `buffer`
  * has SL_DATAGRAM_BUFFER bytes.  `frame` is then that packet, with what of it could be copied as `contiguous`.
+ * IP in 802.3 (SNAP), whose length field ends at 1,500, becomes Ethernet II.
  */
 void sl_datagram_join(const struct sl_datagram *datagram, uint8_t *buffer, struct sl_frame *frame);
 uint32_t sl_datagram_path(const struct sl_datagram *datagram);
-/* Fragments in the order they came. */
+/* Its fragments. */
 uint32_t sl_datagram_count(const struct sl_datagram *datagram);
-const struct sl_held *sl_datagram_fragment(const struct sl_datagram *datagram, uint32_t i);
+/* Metadata of the fragment with offset 0, or until that has come of the one that came first; for reports. */
+const struct sl_meta *sl_datagram_meta(const struct sl_datagram *datagram);
 /* Lets all of its fragments go, with `reason` (NONE: to be sent), and forgets it. */
 void sl_datagram_release(
 	struct sl_fragments *fragments, struct sl_datagram *datagram, enum sl_reason reason);
@@ -86,6 +88,8 @@ void sl_fragments_flush(struct sl_fragments *fragments, enum sl_reason reason);
  * every call above.
  */
 bool sl_fragments_let_go(struct sl_fragments *fragments, struct sl_held *held);
+/* The datagram whose fragment that will be; NULL: there is none. Valid until its last one was fetched. */
+const struct sl_datagram *sl_fragments_going(const struct sl_fragments *fragments);
 
 /* Incomplete datagrams, and fragments held; any thread. */
 uint32_t sl_fragments_datagrams(const struct sl_fragments *fragments);

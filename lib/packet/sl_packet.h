@@ -61,6 +61,22 @@ enum sl_frame_flag {
 void sl_packet_parse(enum sl_link_type link, const struct sl_frame frames[], uint32_t n,
 	struct sl_meta *const metas[]);
 
+/* Where the parts of a fragment are, in bytes from the frame's first. */
+struct sl_fragment_place {
+	uint32_t head_end;   /* where what comes back with the datagram ends: link and IP headers */
+	uint32_t payload_at; /* behind the fragment header, if there is one */
+	uint32_t payload_len; /* on the wire; more than zero */
+	uint32_t
+		named_at; /* IPv6: of the byte in the head that names the fragment header; else 0 */
+};
+
+/*
+ * The place of a fragment (SL_META_IS_FRAGMENT) that the parser accepts; `frame` is the one that `meta` was
+ * parsed from.  False for any other packet.  Packet time.
+ */
+bool sl_packet_fragment(
+	const struct sl_frame *frame, const struct sl_meta *meta, struct sl_fragment_place *place);
+
 /* --- For reports; any thread. `frame` is the one that `meta` was parsed from. --- */
 
 /*
