@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench.h"
+#include "bench_appliance.h"
 #include "bench_frame.h"
 #include "bench_median.h"
 #include "bench_policy.h"
 #include "bench_testpmd.h"
-
-#include "base/sl_clock.h"
-#include "datapath/sl_datapath.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /*
@@ -87,33 +83,13 @@ compile_set(struct set *set, struct sl_snapshot **out, struct sl_error *err)
 	return rc;
 }
 
-static uint64_t
-received(const struct sl_plane *plane)
-{
-	const struct sl_counters *counters = plane->ops->counters(plane->ctx, 0);
-
-	return sl_counter_read(&counters->links[0][SLUICE_DIRECTION_INBOUND].rx_packets);
-}
-
-static double
-measure_rate(const struct sl_plane *plane, uint32_t seconds)
-{
-	uint64_t start;
-	uint64_t before;
-
-	usleep(SETTLE_MS * 1000);
-	start = sl_clock_monotonic_ns();
-	before = received(plane);
-	sleep(seconds);
-	return (double)(received(plane) - before) * 1e9 / (double)(sl_clock_monotonic_ns() - start);
-}
-
+/* A bench_appliance_fn. */
 static int
-measure_sets(struct run *run, struct sl_datapath *datapath, int output, struct sl_error *err)
+measure_sets(void *ctx, const struct sl_plane *plane, int output, struct sl_error *err)
 {
-	const struct sl_plane *plane = sl_datapath_plane(datapath);
 	struct sl_snapshot *snapshots[SETS_MAX] = {0};
-	int rc = sl_datapath_start(datapath, err);
+	struct run *run = ctx;
+	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < run->n_sets; i++) {
 		struct sample sample;
@@ -122,71 +98,35 @@ measure_sets(struct run *run, struct sl_datapath *datapath, int output, struct s
 		if (rc != 0)
 			break;
 		plane->ops->publish(plane->ctx, snapshots[i]);
-		sample = (struct sample){measure_rate(plane, run->seconds), run->sets[i].n_filters};
-		if (write(output, &sample, sizeof(sample)) != sizeof(sample))
-			rc = sl_error_set(err, SL_ERR_IO, "", "cannot report: %s", strerror(errno));
+		usleep(SETTLE_MS * 1000);
+		sample = (struct sample){
+			bench_appliance_rate(plane, run->seconds * 1000), run->sets[i].n_filters};
+		rc = bench_appliance_report(output, &sample, sizeof(sample), err);
 	}
-	sl_datapath_stop(datapath);
+	plane->ops->publish(plane->ctx, NULL);
 	for (size_t i = 0; i < run->n_sets; i++)
 		sl_snapshot_free(snapshots[i]);
 	return rc;
 }
 
-/* In a process of its own, because EAL starts once a process. */
-static int
-measure_appliance(struct run *run, int output)
-{
-	struct sl_link_config link = {.name = "bench", .inside = "vdev:net_null0,no-rx=1"};
-	struct sl_datapath_config config = {
-		.program = "sluice-bench",
-		.n_links = 1,
-		.links = &link,
-		.n_workers = 1,
-		.megabytes = 512,
-		.poll = SL_POLL_BUSY,
-	};
-	struct sl_datapath *datapath = NULL;
-	struct sl_error err = {0};
-	int rc;
-
-	snprintf(link.outside, sizeof(link.outside), "vdev:net_pcap0,rx_pcap=%s,infinite_rx=1",
-		run->pcap);
-	rc = sl_datapath_new(&config, &datapath, &err);
-	if (rc == 0)
-		rc = measure_sets(run, datapath, output, &err);
-	sl_datapath_free(datapath);
-	if (rc != 0)
-		fprintf(stderr, "sluice-bench: %s: %s\n", err.where, err.text);
-	return rc == 0 ? 0 : 1;
-}
-
 static int
 run_appliance(struct run *run, uint32_t round)
 {
-	struct sample sample;
-	int ends[2];
-	pid_t child;
-	int status = 1;
-	size_t n = 0;
+	struct bench_appliance appliance = {.pcap = run->pcap, .megabytes = 512};
+	struct sample samples[SETS_MAX];
 
-	if (pipe(ends) != 0)
+	if (sl_flow_config_init(&appliance.flows) != 0)
 		return 1;
-	child = fork();
-	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(ends[0]);
-		_exit(measure_appliance(run, ends[1]));
+	/* Classification alone. */
+	appliance.flows.max = 0;
+	if (bench_appliance_run(
+		    &appliance, measure_sets, run, samples, run->n_sets * sizeof(samples[0])) != 0)
+		return 1;
+	for (size_t i = 0; i < run->n_sets; i++) {
+		run->sets[i].rates[round] = samples[i].rate;
+		run->sets[i].n_filters = samples[i].n_filters;
 	}
-	close(ends[1]);
-	while (child > 0 && n < run->n_sets &&
-		read(ends[0], &sample, sizeof(sample)) == sizeof(sample)) {
-		run->sets[n].rates[round] = sample.rate;
-		run->sets[n++].n_filters = sample.n_filters;
-	}
-	close(ends[0]);
-	if (child > 0)
-		waitpid(child, &status, 0);
-	return n == run->n_sets && status == 0 ? 0 : 1;
+	return 0;
 }
 
 /* --- Report. --- */
@@ -367,9 +307,10 @@ bench_datapath(int argc, char **argv)
 	}
 	for (uint32_t round = 0; rc == 0 && round < run->repeat; round++) {
 		fprintf(stderr, "round %u of %u\n", round + 1, run->repeat);
-		run->io[round] = bench_testpmd(run->testpmd, run->pcap, "io", run->seconds);
+		run->io[round] =
+			bench_testpmd(run->testpmd, run->pcap, FRAMES_MAX, "io", run->seconds);
 		run->macswap[round] =
-			bench_testpmd(run->testpmd, run->pcap, "macswap", run->seconds);
+			bench_testpmd(run->testpmd, run->pcap, FRAMES_MAX, "macswap", run->seconds);
 		if (run->macswap[round] <= 0)
 			fprintf(stderr, "sluice-bench: %s did not run; ratios are 0\n",
 				run->testpmd);

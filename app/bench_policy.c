@@ -183,6 +183,41 @@ bench_policy_make(const struct bench_rules *rules, size_t n, uint32_t n_sublayer
 }
 
 static int
+fill_at(struct sl_policy *policy, const struct bench_rules *rules, enum sluice_layer layer,
+	enum sluice_action action, struct sl_error *err)
+{
+	int rc = add_sublayer(policy, 0, err);
+
+	for (size_t i = 0; rc == 0 && i < rules->n; i++) {
+		struct sl_object *object = bench_policy_filter(rules, i, 1);
+
+		if (object == NULL)
+			return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
+		sl_filter_of(object)->layer = sl_layer_by_id(layer);
+		sl_filter_of(object)->action = action;
+		rc = add_object(policy, object, err);
+	}
+	return rc;
+}
+
+int
+bench_policy_make_at(const struct bench_rules *rules, enum sluice_layer layer,
+	enum sluice_action action, struct sl_policy **out, struct sl_error *err)
+{
+	struct sl_policy *policy = sl_policy_new();
+	int rc;
+
+	if (policy == NULL)
+		return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
+	rc = fill_at(policy, rules, layer, action, err);
+	if (rc == 0)
+		*out = policy;
+	else
+		sl_policy_free(policy);
+	return rc;
+}
+
+static int
 bind_filter(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
 	struct sl_error *err)
 {

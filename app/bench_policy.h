@@ -21,6 +21,9 @@ int bench_policy_fill(struct sl_policy *policy, const struct bench_rules *rules,
 /* A policy of these alone. 0 and `*out`, which the caller frees. */
 int bench_policy_make(const struct bench_rules *rules, size_t n, uint32_t n_sublayers,
 	struct sl_policy **out, struct sl_error *err) SL_MUST_CHECK;
+/* All rules at another layer that has the same fields, with one action. */
+int bench_policy_make_at(const struct bench_rules *rules, enum sluice_layer layer,
+	enum sluice_action action, struct sl_policy **out, struct sl_error *err) SL_MUST_CHECK;
 /* Compiles with counters 0 .. n - 1 and no callouts. */
 int bench_policy_compile(const struct sl_policy *policy, struct sl_snapshot **out,
 	struct sl_error *err) SL_MUST_CHECK;

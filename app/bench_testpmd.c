@@ -16,6 +16,7 @@
 #define SKIPPED    2u /* figures while it gets going */
 #define VALUES_MAX 64u
 #define START_MS   20000 /* longest wait for a line */
+#define BUFFERS    65536u
 
 /* Rates it has printed of port 0. */
 struct rates {
@@ -67,27 +68,30 @@ read_rates(int output, uint32_t wanted, struct rates *rates)
 }
 
 static void
-exec_testpmd(const char *program, const char *pcap, const char *mode, int output)
+exec_testpmd(const char *program, const char *pcap, uint32_t n_frames, const char *mode, int output)
 {
 	char device[512];
 	char mode_arg[64];
 	char prefix[64];
+	char buffers[64];
 
 	snprintf(device, sizeof(device), "--vdev=net_pcap0,rx_pcap=%s,infinite_rx=1", pcap);
 	snprintf(mode_arg, sizeof(mode_arg), "--forward-mode=%s", mode);
+	snprintf(buffers, sizeof(buffers), "--total-num-mbufs=%u", BUFFERS + n_frames);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=bench%d", (int)getpid());
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
 	execlp(program, program, "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"512", "-l", "0,1", prefix, device, "--vdev=net_null0,no-rx=1", "--",
-		"--nb-cores=1", mode_arg, "--no-flush-rx", "--stats-period=1",
-		"--total-num-mbufs=65536", (char *)NULL);
+		"1024", "-l", "0,1", prefix, device, "--vdev=net_null0,no-rx=1", "--",
+		"--nb-cores=1", mode_arg, "--no-flush-rx", "--stats-period=1", buffers,
+		(char *)NULL);
 	_exit(127);
 }
 
 double
-bench_testpmd(const char *program, const char *pcap, const char *mode, uint32_t seconds)
+bench_testpmd(const char *program, const char *pcap, uint32_t n_frames, const char *mode,
+	uint32_t seconds)
 {
 	struct rates rates = {0};
 	int ends[2];
@@ -97,7 +101,7 @@ bench_testpmd(const char *program, const char *pcap, const char *mode, uint32_t 
 		return 0;
 	child = fork();
 	if (child == 0)
-		exec_testpmd(program, pcap, mode, ends[1]);
+		exec_testpmd(program, pcap, n_frames, mode, ends[1]);
 	close(ends[1]);
 	if (child > 0) {
 		read_rates(ends[0], SL_MIN(seconds + SKIPPED, VALUES_MAX), &rates);

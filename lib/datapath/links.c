@@ -147,8 +147,8 @@ open_link(struct links *links, uint32_t index, const struct sl_datapath_config *
 	if (rc != 0)
 		return rc;
 	link->n_queues = choose_queues(link, n_workers);
-	rc = memory_pool_new(
-		index, links->n, count_buffers(link), config->megabytes, &link->pool, err);
+	rc = memory_pool_new(index, links->n, count_buffers(link), config->buffers,
+		config->megabytes, &link->pool, err);
 	for (uint32_t side = 0; side < 2 && rc == 0; side++)
 		rc = at_port(&link->ports[side], err,
 			port_configure(&link->ports[side], link->n_queues, config->links[index].mtu,

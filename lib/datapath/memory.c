@@ -82,8 +82,8 @@ memory_check(uint32_t megabytes, bool hugepages, struct sl_error *err)
 }
 
 int
-memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t megabytes,
-	struct rte_mempool **out, struct sl_error *err)
+memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t n_max,
+	uint32_t megabytes, struct rte_mempool **out, struct sl_error *err)
 {
 	uint64_t share = (uint64_t)megabytes * 1024 * 1024 / 2 / n_links / BUFFER_COST;
 	uint64_t need;
@@ -97,8 +97,9 @@ memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t megab
 			"%u links need at least %" PRIu64 " MB, the configuration gives %u MB",
 			n_links, need, megabytes);
 	snprintf(name, sizeof(name), "sluice-link-%u", index);
-	*out = rte_pktmbuf_pool_create(name, (unsigned int)SL_MIN(share, (uint64_t)BUFFERS_MAX) - 1,
-		CACHE_SIZE, 0, BUFFER_ROOM, SOCKET_ID_ANY);
+	share = SL_MIN(share, (uint64_t)(n_max > 0 ? n_max : BUFFERS_MAX));
+	*out = rte_pktmbuf_pool_create(
+		name, (unsigned int)share - 1, CACHE_SIZE, 0, BUFFER_ROOM, SOCKET_ID_ANY);
 	if (*out != NULL)
 		return 0;
 	return sl_error_set(err, SL_ERR_NO_MEMORY, "/memory/megabytes",

@@ -24,9 +24,9 @@ int memory_check(uint32_t megabytes, bool hugepages, struct sl_error *err) SL_MU
 
 /*
  * A pool for one of `n_links` links.  `n_min`: buffers that its queues and workers may hold at once.  Half of
- * `megabytes` is shared by the pools, up to 32,768 buffers each.
+ * `megabytes` is shared by the pools, up to `n_max` buffers each (0: 32,768).
  */
-int memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t megabytes,
-	struct rte_mempool **out, struct sl_error *err) SL_MUST_CHECK;
+int memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t n_max,
+	uint32_t megabytes, struct rte_mempool **out, struct sl_error *err) SL_MUST_CHECK;
 
 #endif
