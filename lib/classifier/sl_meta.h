@@ -259,6 +259,8 @@ struct sl_meta {
 
 	struct sl_meta_flow flow;
 	uint32_t direction; /* enum sluice_direction of the packet */
+	/* ICMP errors: where four bytes of the embedded transport header are; 0: nowhere. */
+	uint16_t emb_l4_offset;
 	struct sl_meta_ports ports;
 } SL_CACHE_ALIGNED;
 

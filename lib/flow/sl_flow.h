@@ -31,8 +31,8 @@
  * What a flow is told by; compared whole, so unused bytes are 0.  `local` is the host inside.
  *
  * ICMP and ICMPv6 query messages with an identifier (echo, timestamp ...): local_port is the identifier,
- * remote_port the type of the request.  Their other messages: local_port is the type, remote_port the
- * code.  Protocols without ports: both 0.  A flow opened by a multicast or broadcast packet from inside
+ * remote_port the type of the request, is_icmp_query 1.  Their other messages: local_port is the type,
+ * remote_port the code.  Protocols without ports: both 0.  A flow opened by a multicast or broadcast packet from inside
  * has no remote address and no remote port: all zero (WFP section 7.1).
  */
 struct sl_flow_key {
@@ -42,8 +42,9 @@ struct sl_flow_key {
 	uint16_t remote_port;
 	uint32_t domain; /* zone << 24 | outermost VID << 12 | second VID; VID 0: no tag */
 	uint8_t protocol;
-	uint8_t ip_version; /* 4 or 6 */
-	uint8_t reserved[2];
+	uint8_t ip_version;    /* 4 or 6 */
+	uint8_t is_icmp_query; /* 1: of ICMP or ICMPv6, with an identifier */
+	uint8_t reserved;
 };
 
 _Static_assert(sizeof(struct sl_flow_key) == 44, "compared whole: no padding");
@@ -60,7 +61,8 @@ enum sl_flow_flag {
 	SL_FLOW_PENDING = 0x40,  /* being authorised in this burst */
 	SL_FLOW_UNENFORCED =
 		0x80, /* opened while no policy asked for state: TCP windows are unknown */
-	SL_FLOW_IMPORTED = 0x100 /* kept over a restart */
+	SL_FLOW_IMPORTED = 0x100,    /* kept over a restart */
+	SL_FLOW_HAS_CONTEXTS = 0x200 /* private: of callouts */
 };
 
 /* Why a flow ended (WFP section 7.8). */
@@ -78,7 +80,7 @@ enum sl_flow_end {
 
 /*
  * An entry; 128 bytes.  The worker writes; members marked (r) are read by others, so they are written
- * with relaxed atomics (sl_flow_count does it for the counters).
+ * with relaxed atomics: sl_flow_count, sl_flow_set_flags, sl_flow_set_end and the table do it.
  */
 struct sl_flow {
 	struct sl_flow_key key; /* (r) never changes while `serial` stays */
@@ -99,8 +101,9 @@ _Static_assert(sizeof(struct sl_flow) == 128, "two cache lines");
 /* What is needed seldom, in an array beside the entries; see sl_flow_about. */
 struct sl_flow_about {
 	uint64_t filter_id; /* authorising filter; 0: no filter matched */
-	uint32_t since;     /* of the first packet, sixteenths of a second of the table's clock */
-	uint32_t contexts;  /* private: contexts of callouts */
+	uint32_t since;     /* private: of the first packet; sl_flow_since_ns */
+	uint32_t
+		revision; /* of the policy that authorised it, lower half; who authorises sets it */
 };
 
 struct sl_flow_table; /* opaque */
@@ -146,7 +149,7 @@ void sl_flow_hash(const struct sl_flow_table *table, const struct sl_flow_key ke
 void sl_flow_find(const struct sl_flow_table *table, const struct sl_flow_key keys[],
 	const uint64_t hashes[], uint32_t n, struct sl_flow *flows[]);
 /*
- * A new flow, zeroed but for key, class and times; the key must not be there.  NULL: no room; then
+ * A new flow, zeroed but for key, class, times and serial; the key must not be there.  NULL: no room; then
  * sl_flow_victim may name a flow to end first.
  */
 struct sl_flow *sl_flow_add(struct sl_flow_table *table, const struct sl_flow_key *key,
@@ -154,11 +157,16 @@ struct sl_flow *sl_flow_add(struct sl_flow_table *table, const struct sl_flow_ke
 /* Takes it out. Its contexts must have been taken. */
 void sl_flow_remove(struct sl_flow_table *table, struct sl_flow *flow);
 /*
- * The oldest embryonic flow (TCP before its handshake is complete, anything else without an answer); NULL
- * when there is none.  Flows that are established are never named.
+ * The embryonic flow whose last packet is the oldest, as far as the tick tells; it stays in the table, and
+ * the caller removes it.  NULL when none was found in a bounded search.  Embryonic is TCP of class TCP_SYN,
+ * TCP picked up and not answered (MIDSTREAM without REPLIED), and anything else without REPLIED; never a
+ * flow that is ENDED, PENDING, or whose handshake was seen.
  */
 struct sl_flow *sl_flow_victim(struct sl_flow_table *table);
-/* Another class: another time-out, counted from `now_ns`. */
+/*
+ * Another class: another time-out, counted from `now_ns`.  Set flags that come with it (MIDSTREAM) before:
+ * they tell whether the flow is embryonic.
+ */
 void sl_flow_set_class(struct sl_flow_table *table, struct sl_flow *flow, enum sl_flow_class class,
 	uint64_t now_ns);
 /* True when the flow's time is over, whether sl_flow_due has named it or not. */
@@ -166,15 +174,29 @@ bool
 sl_flow_is_over(const struct sl_flow_table *table, const struct sl_flow *flow, uint64_t now_ns);
 /*
  * Up to n_max flows whose time is over, in the order of their ends as far as the table's tick of 64 ms tells,
- * looking at no more than `work` entries.  They stay in the table; the caller removes every one.
+ * looking at no more than `work` entries.  They stay in the table, and are named once: the caller removes every
+ * one, or gives it another class.
  */
 uint32_t sl_flow_due(struct sl_flow_table *table, uint64_t now_ns, uint32_t work,
 	struct sl_flow *due[], uint32_t n_max);
 /*
  * Time-outs shrink as the table fills: above 3/4 of `max` in proportion to what is free, down to a sixteenth
- * (never for established TCP, whose handshake was seen).  0..16, 16: not shortened.
+ * (never for established TCP, whose handshake was seen).  1..16, 16: not shortened.
  */
 uint32_t sl_flow_pressure(const struct sl_flow_table *table);
+
+/* Sets and clears flags: enum sl_flow_flag. */
+static inline void
+sl_flow_set_flags(struct sl_flow *flow, uint32_t set, uint32_t clear)
+{
+	__atomic_store_n(&flow->flags, (uint16_t)((flow->flags & ~clear) | set), __ATOMIC_RELAXED);
+}
+
+static inline void
+sl_flow_set_end(struct sl_flow *flow, enum sl_flow_end end)
+{
+	__atomic_store_n(&flow->end, (uint8_t)end, __ATOMIC_RELAXED);
+}
 
 /* Counts a packet of `length` bytes and refreshes the flow. */
 static inline void
@@ -210,7 +232,7 @@ struct sl_flow_context {
 	uint8_t layer;  /* enum sluice_layer */
 };
 
-/* 0; -EEXIST; -ENOSPC: no context left; -EINVAL: value 0. */
+/* 0; -EEXIST; -ENOSPC: no context left; -EINVAL: value 0 or no callout. */
 int sl_flow_context_add(
 	struct sl_flow_table *table, struct sl_flow *flow, const struct sl_flow_context *context);
 /* The value; 0: none. A flow without contexts costs one look. */
@@ -240,6 +262,7 @@ struct sl_flow_view {
 	uint64_t over_ns; /* when it will be over if nothing comes */
 	uint64_t filter_id;
 	uint32_t generation;
+	uint32_t revision;
 };
 
 /*

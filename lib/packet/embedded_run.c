@@ -24,6 +24,7 @@ parse_ports(const struct sl_cursor *c, struct sl_meta *meta)
 
 	if (!sl_cursor_has(c, PORTS_SIZE))
 		return;
+	meta->emb_l4_offset = (uint16_t)c->at;
 	switch (meta->emb_protocol) {
 	case SL_PROTOCOL_TCP:
 	case SL_PROTOCOL_UDP:
@@ -121,6 +122,7 @@ sl_parse_embedded(const struct sl_cursor *c, struct sl_meta *meta)
 {
 	struct sl_cursor embedded = *c;
 
+	meta->emb_l4_offset = 0;
 	if (meta->ip_version == 4)
 		parse_embedded4(&embedded, meta);
 	else
