@@ -189,7 +189,8 @@ walk_layers(struct walk *walk, const struct sl_path *path, struct sl_outcome *ou
 	for (uint32_t i = 0; i < SL_ORDER_VISITS; i++) {
 		if (i == order->n_before_ip && walk->meta->reason != SL_REASON_NONE)
 			return refuse(walk, order, outcome);
-		if ((classes >> order->visits[i].visitors & 1) == 0)
+		if (!sl_order_has(classes, order->visits[i].visitors) ||
+			order->visits[i].visitors >= SL_ORDER_SORTED)
 			continue;
 		layer = sl_layer_by_id(order->visits[i].layer);
 		rc = walk_layer(walk, layer, &verdict);

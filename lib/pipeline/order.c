@@ -7,6 +7,9 @@
 	}
 #define VISIT_IP(layer)    VISIT(layer##_V4, IP4), VISIT(layer##_V6, IP6)
 #define VISIT_ERROR(layer) VISIT(layer##_V4, IP4_ERROR), VISIT(layer##_V6, IP6_ERROR)
+#define VISIT_DATA                                                          \
+	VISIT(STREAM_PACKET_V4, IP4_TCP), VISIT(STREAM_PACKET_V6, IP6_TCP), \
+		VISIT(DATAGRAM_DATA_V4, IP4_DATAGRAM), VISIT(DATAGRAM_DATA_V6, IP6_DATAGRAM)
 
 const struct sl_order sl_order[2] = {
 	[SLUICE_DIRECTION_INBOUND] =
@@ -19,11 +22,14 @@ const struct sl_order sl_order[2] = {
 					VISIT_IP(INBOUND_IPPACKET),
 					VISIT_IP(IPFORWARD),
 					VISIT_IP(INBOUND_TRANSPORT),
+					VISIT_DATA,
 					VISIT_ERROR(INBOUND_ICMP_ERROR),
 					VISIT(EGRESS_VSWITCH_ETHERNET, ETHERNET),
 					VISIT_IP(EGRESS_VSWITCH_TRANSPORT),
 				},
 			.n_before_ip = 4,
+			.n_before_whole = 8,
+			.n_before_flow = 10,
 			.refused_twin_v4 = SLUICE_LAYER_INBOUND_IPPACKET_V4_DISCARD,
 			.refused_twin_v6 = SLUICE_LAYER_INBOUND_IPPACKET_V6_DISCARD,
 		},
@@ -33,6 +39,7 @@ const struct sl_order sl_order[2] = {
 				{
 					VISIT(INGRESS_VSWITCH_ETHERNET, ETHERNET),
 					VISIT_IP(INGRESS_VSWITCH_TRANSPORT),
+					VISIT_DATA,
 					VISIT_ERROR(OUTBOUND_ICMP_ERROR),
 					VISIT_IP(OUTBOUND_TRANSPORT),
 					VISIT_IP(IPFORWARD),
@@ -42,6 +49,8 @@ const struct sl_order sl_order[2] = {
 					VISIT_IP(EGRESS_VSWITCH_TRANSPORT),
 				},
 			.n_before_ip = 3,
+			.n_before_whole = 3,
+			.n_before_flow = 3,
 			.refused_twin_v4 = SLUICE_LAYER_OUTBOUND_IPPACKET_V4_DISCARD,
 			.refused_twin_v6 = SLUICE_LAYER_OUTBOUND_IPPACKET_V6_DISCARD,
 		},

@@ -46,7 +46,7 @@ struct sl_burst {
 	const struct sl_snapshot *snapshot;
 	const struct sl_path *path;
 	const struct sl_frame *frames;
-	const struct sl_meta *metas;
+	struct sl_meta *metas;
 	struct sl_outcome *outcomes;
 	uint64_t *reasons; /* the counters of what is dropped or, in mode monitor, would be */
 	uint64_t now_ns;
@@ -69,6 +69,21 @@ struct sl_stop {
 
 /* --- Packet time. --- */
 
+/*
+ * Takes the packets of `alive` through the visits first .. end-1 of their direction's order; returns those
+ * that go on.  `sets` are those of sl_pipeline_sort.
+ */
+uint64_t sl_pipeline_visit_some(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLASS_COUNT],
+	uint32_t first, uint32_t end, uint64_t alive);
+/* Sorts packets 0 .. n-1 into sets, one a class; returns those that the parser refuses. */
+uint64_t
+sl_pipeline_sort(const struct sl_burst *burst, uint32_t n, uint64_t sets[SL_ORDER_CLASS_COUNT]);
+/*
+ * The part of the way on which packets are whole: the transport, flow and data layers, and those between
+ * and behind them, up to visit `end`; returns those that go on.
+ */
+uint64_t sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLASS_COUNT],
+	uint32_t end, uint64_t alive);
 /*
  * Classifies and judges `members` at one layer, counts, and runs the discard twin for those blocked;
  * returns those that stop here.

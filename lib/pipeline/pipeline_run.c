@@ -29,54 +29,80 @@ low_bits(uint64_t bytes)
 	return (bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56;
 }
 
-/*
- * Sorts the packets into sets, one a class; returns those the parser refuses.  Each packet's classes
- * are a byte, and the sets are gathered from eight bytes at a time.
- */
-static uint64_t
-sort_packets(const struct sl_burst *burst, uint32_t n, uint64_t sets[SL_ORDER_CLASS_COUNT])
+/* Each packet's classes are a byte, and the sets are gathered from eight bytes at a time. */
+uint64_t
+sl_pipeline_sort(const struct sl_burst *burst, uint32_t n, uint64_t sets[SL_ORDER_CLASS_COUNT])
 {
 	uint8_t classes[SL_PIPELINE_BURST_MAX] = {0};
 	uint64_t refused = 0, eight;
 
 	for (uint32_t i = 0; i < n; i++)
 		classes[i] = sl_order_classes(&burst->metas[i]);
-	for (uint32_t c = 0; c < SL_ORDER_CLASS_COUNT; c++)
+	for (uint32_t c = 0; c < SL_ORDER_SORTED; c++)
 		sets[c] = 0;
 	for (uint32_t i = 0; i < n; i += 8) {
 		memcpy(&eight, &classes[i], sizeof(eight));
-		for (uint32_t c = 0; c < SL_ORDER_CLASS_COUNT; c++)
+		for (uint32_t c = 0; c < SL_ORDER_SORTED; c++)
 			sets[c] |= low_bits(eight >> c) << i;
 		refused |= low_bits(eight >> 7) << i;
 	}
 	if (burst->path->link_type != SL_LINK_ETHERNET)
 		sets[SL_ORDER_ETHERNET] = 0;
+	sets[SL_ORDER_IP4_TCP] = sets[SL_ORDER_IP4] & sets[SL_ORDER_TCP];
+	sets[SL_ORDER_IP6_TCP] = sets[SL_ORDER_IP6] & sets[SL_ORDER_TCP];
+	sets[SL_ORDER_IP4_DATAGRAM] =
+		sets[SL_ORDER_IP4] & ~sets[SL_ORDER_TCP] & ~sets[SL_ORDER_IP4_ERROR];
+	sets[SL_ORDER_IP6_DATAGRAM] =
+		sets[SL_ORDER_IP6] & ~sets[SL_ORDER_TCP] & ~sets[SL_ORDER_IP6_ERROR];
 	return refused;
 }
 
 _Static_assert(SL_ORDER_REFUSED == 1u << 7, "the refused are the highest bit of the classes");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sets are gathered from the low byte up");
 
+uint64_t
+sl_pipeline_visit_some(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLASS_COUNT],
+	uint32_t first, uint32_t end, uint64_t alive)
+{
+	const struct sl_order_visit *visits = sl_order[burst->path->direction].visits;
+	const struct sl_layer_program *program;
+	uint64_t members;
+
+	for (uint32_t i = first; i < end && alive != 0; i++) {
+		program = burst->snapshot->layers[visits[i].layer];
+		members = alive & sets[visits[i].visitors];
+		if (program != NULL && members != 0)
+			alive &= ~sl_pipeline_visit(burst, program, members);
+	}
+	return alive;
+}
+
+uint64_t
+sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLASS_COUNT],
+	uint32_t end, uint64_t alive)
+{
+	const struct sl_order *order = &sl_order[burst->path->direction];
+
+	return sl_pipeline_visit_some(burst, sets, order->n_before_whole, end, alive);
+}
+
 /* Takes the burst through its layers, one layer at a time. */
 static void
 judge(struct sl_burst *burst, uint32_t n)
 {
 	const struct sl_order *order = &sl_order[burst->path->direction];
-	const struct sl_layer_program *program;
 	uint64_t sets[SL_ORDER_CLASS_COUNT];
-	uint64_t alive = first_packets(n), refused, members;
+	uint64_t alive = first_packets(n), refused;
 
-	refused = sort_packets(burst, n, sets);
-	for (uint32_t i = 0; i < SL_ORDER_VISITS && alive != 0; i++) {
-		if (i == order->n_before_ip && (alive & refused) != 0) {
-			sl_pipeline_refuse(burst, alive & refused);
-			alive &= ~refused;
-		}
-		program = burst->snapshot->layers[order->visits[i].layer];
-		members = alive & sets[order->visits[i].visitors];
-		if (program != NULL && members != 0)
-			alive &= ~sl_pipeline_visit(burst, program, members);
+	refused = sl_pipeline_sort(burst, n, sets);
+	alive = sl_pipeline_visit_some(burst, sets, 0, order->n_before_ip, alive);
+	if ((alive & refused) != 0) {
+		sl_pipeline_refuse(burst, alive & refused);
+		alive &= ~refused;
 	}
+	alive = sl_pipeline_visit_some(
+		burst, sets, order->n_before_ip, order->n_before_whole, alive);
+	sl_pipeline_judge_whole(burst, sets, SL_ORDER_VISITS, alive);
 }
 
 /* Takes out the replies that shall not leave, keeping the order of the rest. */
