@@ -126,19 +126,18 @@ tcp_check(const struct tcp_pass *pass)
 	const struct sl_tcp *tcp = pass->tcp;
 	const struct sl_tcp_segment *segment = pass->segment;
 	const struct sl_tcp_side *s = pass->s, *r = pass->r;
-	const uint32_t end = segment->seq + segment->length;
-	const uint32_t s_window = 1u << tcp->window_log[pass->direction];
-	const uint32_t r_window = 1u << tcp->window_log[!pass->direction];
-	uint32_t ack_max = r->end;
+	/* Distances to the highest numbers seen; half the space of numbers is on either side. */
+	const int64_t end = (int32_t)(segment->seq + segment->length - s->end);
+	const int64_t ack = (int32_t)(segment->ack - r->end);
+	int64_t ack_max = 0;
 
-	if (tcp_is_before(end, s->end - r_window - TCP_BEYOND) ||
-		(tcp_is_after(end, s->limit + TCP_BEYOND) && tcp_is_after(end, s->end)))
+	if (end > 0 && end > (int32_t)(s->limit - s->end) + (int64_t)TCP_BEYOND)
 		return SL_REASON_TCP_OUT_OF_WINDOW;
-	if (*pass->r_flags & TCP_SIDE_PICKED_UP && tcp_is_after(r->limit, r->end))
-		ack_max = r->limit;
-	if (tcp_is_after(segment->ack, ack_max) ||
-		tcp_is_before(segment->ack,
-			r->end - SL_MIN(2 * s_window + TCP_BEYOND, (uint32_t)INT32_MAX)))
+	if (end < -(1ll << tcp->window_log[!pass->direction]) - (int64_t)TCP_BEYOND)
+		return SL_REASON_TCP_OUT_OF_WINDOW;
+	if (*pass->r_flags & TCP_SIDE_PICKED_UP)
+		ack_max = SL_MAX((int32_t)(r->limit - r->end), 0);
+	if (ack > ack_max || ack < -(2ll << tcp->window_log[pass->direction]) - (int64_t)TCP_BEYOND)
 		return SL_REASON_TCP_BAD_ACK;
 	return SL_REASON_NONE;
 }

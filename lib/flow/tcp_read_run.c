@@ -49,13 +49,14 @@ bool
 sl_tcp_read(
 	const struct sl_frame *frame, const struct sl_meta *meta, struct sl_tcp_segment *segment)
 {
-	const uint8_t *tcp = frame->bytes + meta->l4_offset;
+	const uint8_t *tcp;
 	uint32_t size = meta->l4_len;
 
 	if (meta->ip_version == 0 || meta->protocol != PROTOCOL_TCP ||
 		meta->reason != SL_REASON_NONE || meta->meta_flags & SL_META_LATER_FRAGMENT ||
 		size < HEADER_SIZE || frame->contiguous < meta->l4_offset + size)
 		return false;
+	tcp = frame->bytes + meta->l4_offset;
 	*segment = (struct sl_tcp_segment){
 		.seq = be32(tcp + 4),
 		.ack = be32(tcp + 8),
