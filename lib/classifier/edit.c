@@ -64,6 +64,7 @@ fork_layer(struct editor *e)
 		.sublayers = e->sublayers,
 		.n_filters = layer->n_filters,
 		.n_sublayers = layer->n_sublayers,
+		.n_ask_reassembled = layer->n_ask_reassembled,
 		.matches_max = layer->matches_max,
 		.has_callouts = layer->has_callouts,
 		.program = layer->program,
@@ -102,13 +103,15 @@ kill_in(struct editor *e, const struct sl_filter *filter, struct sl_sublayer_run
 	const struct sl_order order = {.sublayer = sublayer->place,
 		.weight = filter->effective_weight,
 		.id = filter->object.id};
+	const struct sl_filter_hot *hot;
 	uint32_t place;
 
 	for (uint32_t level = 0; level < SL_LEVELS; level++) {
 		if (!find_in(e->next, level, &order, filter, &place))
 			continue;
-		sublayer->n_callouts -=
-			sl_hot_is_callout(&e->next->hot[sl_level_rank(e->next, level, place)]);
+		hot = &e->next->hot[sl_level_rank(e->next, level, place)];
+		sublayer->n_callouts -= sl_hot_is_callout(hot);
+		e->next->n_ask_reassembled -= sl_hot_asks_reassembled(hot);
 		sublayer->n_filters--;
 		e->next->n_filters--;
 		sl_overlay_kill(e->next, e->overlay, level, place);
@@ -256,7 +259,7 @@ static int
 add_entries(struct editor *e)
 {
 	const struct sl_entry_maker maker = {
-		.policy = e->policy, .host = e->tick->host, .err = e->err};
+		.policy = e->policy, .host = e->tick->host, .stamp = e->tick->stamp, .err = e->err};
 	struct sl_store *store = e->next->store;
 	const uint32_t n_before = store->n;
 	uint16_t number = 0;
@@ -287,6 +290,7 @@ count_entries(struct editor *e, uint32_t n_before)
 
 		run->n_filters++;
 		run->n_callouts += sl_hot_is_callout(&store->hot[rank]);
+		e->next->n_ask_reassembled += sl_hot_asks_reassembled(&store->hot[rank]);
 	}
 	e->next->n_filters += e->edit->n_added;
 	e->overlay->n_changes += e->edit->n_added;

@@ -30,6 +30,12 @@ int sl_layer_edit(const struct sl_edit *edit, const struct sl_policy *policy,
 	struct sl_error *err) SL_MUST_CHECK;
 
 /*
+ * Gives filters of `now`, which was made anew and nobody has seen, the stamps that they have in `old`, as far as they
+ * do the same there.
+ */
+void sl_layer_keep_stamps(const struct sl_layer_program *old, struct sl_layer_program *now);
+
+/*
  * Makes the next version of `old` have the filters of `now`, a layer program that was made of them
  * and is not needed any more afterwards.  As sl_layer_edit does with `is_small`: -E2BIG when `now`
  * should be compiled instead.

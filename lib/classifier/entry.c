@@ -136,6 +136,7 @@ resolve(const struct sl_entry_maker *maker, struct sl_filter_run *run)
 		rc = resolve_sets(maker, run);
 	if (rc == 0)
 		rc = maker->host->bind(maker->host->ctx, run->object, &run->binding, maker->err);
+	run->stamp = ++*maker->stamp;
 	return rc;
 }
 
@@ -147,6 +148,7 @@ take_over(const struct sl_entry_maker *maker, const struct sl_filter_run *from,
 	const struct sl_set **sets;
 
 	run->binding = from->binding;
+	run->stamp = from->stamp;
 	if (from->provider_context != NULL)
 		run->provider_context =
 			sl_provider_context_of(sl_object_get(&from->provider_context->object));
@@ -159,6 +161,39 @@ take_over(const struct sl_entry_maker *maker, const struct sl_filter_run *from,
 			sets[i] = sl_set_of(sl_object_get(&from->sets[i]->object));
 	}
 	return 0;
+}
+
+/*
+ * True when a condition's answer may depend on the flag is_reassembled.  Matches that are not about single bits
+ * are not looked into.
+ */
+static bool
+asks_reassembled(const struct sl_condition *condition)
+{
+	switch (condition->match) {
+	case SL_MATCH_FLAGS_ALL_SET:
+	case SL_MATCH_FLAGS_ANY_SET:
+	case SL_MATCH_FLAGS_NONE_SET:
+		return (condition->value.low.number & SLUICE_CONDITION_FLAG_IS_REASSEMBLED) != 0;
+	default:
+		return true;
+	}
+}
+
+static uint8_t
+hot_flags(const struct sl_filter *filter)
+{
+	uint8_t flags = (uint8_t)(filter->flags &
+		(SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED));
+
+	if (filter->layer->id > SLUICE_LAYER_OUTBOUND_IPPACKET_V6_DISCARD)
+		return flags;
+	for (size_t i = 0; i < filter->n_conditions; i++) {
+		if (filter->conditions[i].field == SLUICE_FIELD_FLAGS &&
+			asks_reassembled(&filter->conditions[i]))
+			flags |= SL_HOT_ASKS_REASSEMBLED;
+	}
+	return flags;
 }
 
 int
@@ -179,8 +214,7 @@ sl_entry_make(const struct sl_entry_maker *maker, const struct sl_ranked *ranked
 	*hot = (struct sl_filter_hot){.counter = run->binding.counter,
 		.sublayer = sublayer,
 		.action = (uint8_t)hot_action(filter->action),
-		.flags = (uint8_t)(filter->flags &
-			(SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED))};
+		.flags = hot_flags(filter)};
 	return 0;
 }
 
@@ -207,12 +241,18 @@ sl_entry_put(const struct sl_filter_run *run)
 
 /* Objects never change, and a program holds on to its own: the same address is the same object. */
 bool
+sl_entry_acts_same(const struct sl_filter_run *a, const struct sl_filter_run *b)
+{
+	return a->object == b->object && a->provider_context == b->provider_context &&
+		a->binding.counter == b->binding.counter &&
+		a->binding.callout == b->binding.callout &&
+		a->binding.context == b->binding.context;
+}
+
+bool
 sl_entry_is_same(const struct sl_filter_run *a, const struct sl_filter_run *b)
 {
-	if (a->object != b->object || a->provider_context != b->provider_context ||
-		a->binding.counter != b->binding.counter ||
-		a->binding.callout != b->binding.callout ||
-		a->binding.context != b->binding.context || (a->sets == NULL) != (b->sets == NULL))
+	if (!sl_entry_acts_same(a, b) || (a->sets == NULL) != (b->sets == NULL))
 		return false;
 	return a->sets == NULL ||
 		memcmp(a->sets, b->sets, a->object->n_conditions * sizeof(*a->sets)) == 0;

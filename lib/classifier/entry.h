@@ -24,8 +24,9 @@ void sl_ranked_sort(struct sl_ranked *list, uint32_t n);
 
 /* Where entries get what they refer to. */
 struct sl_entry_maker {
-	const struct sl_policy *policy; /* these two may be NULL when every filter has an entry */
+	const struct sl_policy *policy; /* these three may be NULL when every filter has an entry */
 	const struct sl_compile_host *host;
+	uint64_t *stamp; /* the last one given */
 	struct sl_error *err;
 };
 
@@ -38,6 +39,14 @@ int sl_entry_make(const struct sl_entry_maker *maker, const struct sl_ranked *ra
 void sl_entry_put(const struct sl_filter_run *run);
 /* True when both are of the same filter with the same references and binding. */
 bool sl_entry_is_same(const struct sl_filter_run *a, const struct sl_filter_run *b);
+/* The same, but for the sets of its conditions: both do the same to a packet that matches. */
+bool sl_entry_acts_same(const struct sl_filter_run *a, const struct sl_filter_run *b);
+
+static inline bool
+sl_hot_asks_reassembled(const struct sl_filter_hot *hot)
+{
+	return (hot->flags & SL_HOT_ASKS_REASSEMBLED) != 0;
+}
 
 static inline bool
 sl_hot_is_callout(const struct sl_filter_hot *hot)

@@ -47,15 +47,34 @@ find_word(const struct sl_key_plan *plan, uint16_t offset)
 	return word;
 }
 
-/* False when there is no room, or when the word has its bytes in another order. */
+/* Two slots may be the same bytes with a presence bit each; the bits of a word belong to one element alone. */
+static bool
+is_taken(const struct sl_key_plan *plan, const struct sl_key_element *wanted)
+{
+	for (uint32_t i = 0; i < plan->n_elements; i++) {
+		const struct sl_key_element *element = &plan->elements[i];
+
+		if (element->word == wanted->word &&
+			element->shift < wanted->shift + wanted->bits &&
+			wanted->shift < element->shift + element->bits)
+			return true;
+	}
+	return false;
+}
+
+/* False when there is no room, or when the word has its bytes in another order or for another slot. */
 static bool
 add_piece(struct sl_key_plan *plan, const struct piece *piece, bool is_swapped, uint8_t part)
 {
 	const uint32_t word = find_word(plan, piece->offset);
 	const uint8_t below =
 		is_swapped ? (uint8_t)(WORD_BYTES - piece->first - piece->n) : piece->first;
+	const struct sl_key_element element = {.word = (uint8_t)word,
+		.shift = (uint8_t)(8 * below),
+		.bits = (uint8_t)(8 * piece->n),
+		.part = part};
 
-	if (plan->n_elements == SL_KEY_ELEMENTS_MAX)
+	if (plan->n_elements == SL_KEY_ELEMENTS_MAX || is_taken(plan, &element))
 		return false;
 	if (word == plan->n_words) {
 		if (word == SL_KEY_WORDS_MAX)
@@ -65,10 +84,7 @@ add_piece(struct sl_key_plan *plan, const struct piece *piece, bool is_swapped, 
 	} else if (plan->words[word].is_swapped != is_swapped && piece->n > 1) {
 		return false;
 	}
-	plan->elements[plan->n_elements++] = (struct sl_key_element){.word = (uint8_t)word,
-		.shift = (uint8_t)(8 * below),
-		.bits = (uint8_t)(8 * piece->n),
-		.part = part};
+	plan->elements[plan->n_elements++] = element;
 	return true;
 }
 

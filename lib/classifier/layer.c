@@ -83,6 +83,7 @@ add_filter(struct sl_layer_program *layer, const struct sl_entry_maker *maker,
 	layer->n_filters++;
 	sublayer->n_filters++;
 	sublayer->n_callouts += sl_hot_is_callout(hot);
+	layer->n_ask_reassembled += sl_hot_asks_reassembled(hot);
 	return 0;
 }
 
@@ -156,7 +157,8 @@ sl_layer_make(const struct sl_policy *policy, const struct sl_layer *layer,
 	const struct sl_ranked *list, uint32_t n, const struct sl_compile_tick *tick,
 	struct sl_layer_program **out, struct sl_error *err)
 {
-	const struct sl_entry_maker maker = {.policy = policy, .host = tick->host, .err = err};
+	const struct sl_entry_maker maker = {
+		.policy = policy, .host = tick->host, .stamp = tick->stamp, .err = err};
 	struct sl_layer_program *program = new_layer(layer, n, count_sublayers(list, n));
 	uint64_t matches_max;
 	int rc;

@@ -18,6 +18,16 @@ const struct sl_slot_info sl_slot_info[SL_SLOT_COUNT] = {
 SL_META_SLOTS(X)
 #undef X
 
+static void
+set_outside(struct sl_meta_ports *ports, enum sluice_direction direction)
+{
+	const bool is_inbound = direction == SLUICE_DIRECTION_INBOUND;
+
+	ports->outside_luid = is_inbound ? ports->arrival_luid : ports->nexthop_luid;
+	ports->outside_index = is_inbound ? ports->arrival_index : ports->nexthop_index;
+	ports->outside_profile = is_inbound ? ports->arrival_profile : ports->nexthop_profile;
+}
+
 void
 sl_meta_setup(
 	struct sl_meta *meta, enum sluice_direction direction, const struct sl_meta_ports *ports)
@@ -25,6 +35,7 @@ sl_meta_setup(
 	memset(meta, 0, sizeof(*meta));
 	meta->direction = direction;
 	meta->ports = *ports;
+	set_outside(&meta->ports, direction);
 	meta->present = SL_PRESENT_PORTS;
 	if (ports->arrival_name == NULL)
 		meta->present &= ~SL_PRESENT(ARRIVAL_NAME);
@@ -114,19 +125,43 @@ static const struct meaning meanings[SLUICE_FIELD_COUNT] = {
 	[SLUICE_FIELD_X_IP6_EXTENSION_HEADERS] = EVERYWHERE(IP6_EXTENSIONS),
 	[SLUICE_FIELD_X_VLAN_VID] = EVERYWHERE(VLAN_VID),
 	[SLUICE_FIELD_X_TCP_FLAGS] = EVERYWHERE(TCP_FLAGS),
+	/* Only layers with flow state have these. */
+	[SLUICE_FIELD_ORIGINAL_PROFILE_ID] = EVERYWHERE(OUTSIDE_PROFILE),
+	[SLUICE_FIELD_CURRENT_PROFILE_ID] = EVERYWHERE(OUTSIDE_PROFILE),
+	[SLUICE_FIELD_REAUTHORIZE_REASON] = EVERYWHERE(REAUTHORIZE_REASON),
+	[SLUICE_FIELD_ORIGINAL_ICMP_TYPE] = EVERYWHERE(ORIGINAL_ICMP_TYPE),
+	[SLUICE_FIELD_X_MIDSTREAM] = EVERYWHERE(MIDSTREAM),
+};
+
+/* Fields that mean something else at layers with flow state. */
+static const struct {
+	uint8_t field;
+	uint8_t slot;
+} flow_meanings[] = {
+	{SLUICE_FIELD_FLAGS, SL_SLOT_FLAGS_FLOW},
+	{SLUICE_FIELD_IP_LOCAL_INTERFACE, SL_SLOT_OUTSIDE_LUID},
+	{SLUICE_FIELD_INTERFACE_INDEX, SL_SLOT_OUTSIDE_INDEX},
+	{SLUICE_FIELD_IP_ARRIVAL_INTERFACE, SL_SLOT_ALE_ARRIVAL_LUID},
+	{SLUICE_FIELD_ARRIVAL_INTERFACE_INDEX, SL_SLOT_ALE_ARRIVAL_INDEX},
+	{SLUICE_FIELD_IP_NEXTHOP_INTERFACE, SL_SLOT_ALE_NEXTHOP_LUID},
+	{SLUICE_FIELD_NEXTHOP_INTERFACE_INDEX, SL_SLOT_ALE_NEXTHOP_INDEX},
+	{SLUICE_FIELD_NEXTHOP_SUB_INTERFACE_INDEX, SL_SLOT_ALE_NEXTHOP_SUB_INTERFACE},
 };
 /* clang-format on */
 
+/*
+ * Layers with flow state that name no direction take every packet as an inbound one, see sl_meta_mirror.
+ */
 static enum sl_slot
-slot_by_orientation(const struct meaning *meaning, enum sl_orientation orientation)
+slot_by_orientation(const struct meaning *meaning, const struct sl_layer *layer)
 {
-	switch (orientation) {
+	switch (layer->orientation) {
 	case SL_ORIENTATION_INBOUND:
 		return meaning->inbound;
 	case SL_ORIENTATION_OUTBOUND:
 		return meaning->outbound;
 	default:
-		return meaning->forward;
+		return sl_layer_has_flow(layer) ? meaning->inbound : meaning->forward;
 	}
 }
 
@@ -152,6 +187,35 @@ is_ip_packet_layer(const struct sl_layer *layer)
 	return layer->id <= SLUICE_LAYER_IPFORWARD_V6_DISCARD;
 }
 
+/* Who opened the connection, where the layer is about that; elsewhere which way the packet goes (WFP section 1.1). */
+static bool
+has_connection_direction(const struct sl_layer *layer)
+{
+	return (layer->id >= SLUICE_LAYER_STREAM_V4 &&
+		       layer->id <= SLUICE_LAYER_STREAM_V6_DISCARD) ||
+		(layer->id >= SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V4 &&
+			layer->id <= SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V6_DISCARD);
+}
+
+/* NONE: the same as at other layers. */
+static enum sl_slot
+slot_with_flow(const struct sl_layer *layer, enum sluice_field field)
+{
+	if (!sl_layer_has_flow(layer))
+		return SL_SLOT_NONE;
+	if (field == SLUICE_FIELD_DIRECTION && has_connection_direction(layer))
+		return SL_SLOT_CONNECTION_DIRECTION;
+	/* The remote end's, whoever opened the connection: the local one's has a field of its own. */
+	if (field == SLUICE_FIELD_IP_DESTINATION_ADDRESS_TYPE &&
+		layer->orientation == SL_ORIENTATION_FORWARD)
+		return SL_SLOT_SRC_ADDRESS_TYPE;
+	for (size_t i = 0; i < SL_ARRAY_LEN(flow_meanings); i++) {
+		if (flow_meanings[i].field == field)
+			return flow_meanings[i].slot;
+	}
+	return SL_SLOT_NONE;
+}
+
 enum sl_slot
 sl_meta_slot(const struct sl_layer *layer, enum sluice_field field)
 {
@@ -159,7 +223,10 @@ sl_meta_slot(const struct sl_layer *layer, enum sluice_field field)
 
 	if ((unsigned int)field >= SLUICE_FIELD_COUNT || !meanings[field].is_known)
 		return SL_SLOT_NONE;
-	slot = slot_by_orientation(&meanings[field], layer->orientation);
+	slot = slot_with_flow(layer, field);
+	if (slot != SL_SLOT_NONE)
+		return slot;
+	slot = slot_by_orientation(&meanings[field], layer);
 	if (slot == SL_SLOT_FLAGS_TRANSPORT && is_ip_packet_layer(layer))
 		slot = SL_SLOT_FLAGS_IP;
 	return layer->ip_version == 6 ? slot_of_version_6(slot) : slot;

@@ -267,8 +267,9 @@ struct sl_program {
 /* How far a compilation is; may stop it. */
 struct sl_compile_tick {
 	const struct sl_compile_host *host;
-	size_t done;  /* filters of finished layers */
-	size_t total; /* filters of the policy */
+	size_t done;     /* filters of finished layers */
+	size_t total;    /* filters of the policy */
+	uint64_t *stamp; /* the last one given to a filter; NULL: no filter is bound */
 };
 
 /* Reports `done` filters of the layer at work. 0, or BUSY when the host stops. */

@@ -36,11 +36,14 @@ enum sl_slot_kind {
 	SL_SLOT_KIND_BLOB    /* pointer to struct sl_blob */
 };
 
-/* Constants of the two ports a packet passes; set once per link and direction. */
+/*
+ * Constants of the two ports a packet passes; set once per link and direction.  sl_meta_setup fills the
+ * outside_ numbers, which are those of whichever port is the outside one.
+ */
 struct sl_meta_ports {
 	uint64_t arrival_luid; /* equal to the index */
 	uint64_t nexthop_luid;
-	uint64_t outside_luid;  /* of whichever of both ports is the outside one */
+	uint64_t outside_luid;
 	uint32_t arrival_index; /* from 1; link i has 2i+1 inside and 2i+2 outside */
 	uint32_t nexthop_index;
 	uint32_t outside_index;
@@ -145,7 +148,8 @@ _Static_assert(SL_SLOT_COUNT <= 64, "the presence mask has 64 bits");
 		SL_PRESENT(INTERFACE_TYPE) | SL_PRESENT(ARRIVAL_PROFILE) |                         \
 		SL_PRESENT(NEXTHOP_PROFILE) | SL_PRESENT(NDIS_PORT) |                              \
 		SL_PRESENT(VSWITCH_IF_TYPE) | SL_PRESENT(OUTSIDE_MAC) | SL_PRESENT(ARRIVAL_NAME) | \
-		SL_PRESENT(NEXTHOP_NAME))
+		SL_PRESENT(NEXTHOP_NAME) | SL_PRESENT(OUTSIDE_LUID) | SL_PRESENT(OUTSIDE_INDEX) |  \
+		SL_PRESENT(OUTSIDE_PROFILE))
 
 #define SL_META_VLANS_MAX 4 /* tags kept; more are counted */
 
@@ -194,8 +198,7 @@ struct sl_meta {
 		};
 	};
 	/*
-	 * Ports.  For ICMP and ICMPv6 local_port is the type and remote_port the code at every
-	 * Ports.  layer, and
+	 * For ICMP and ICMPv6 local_port is the type and remote_port the code at every layer, and
 	 * src_port and dst_port likewise (WFP section 1.5, traps).
 	 */
 	uint16_t src_port;
@@ -292,7 +295,8 @@ extern const struct sl_slot_info sl_slot_info[SL_SLOT_COUNT];
 /*
  * The slot of a layer's field, or SL_SLOT_NONE when it never has a value there.  Interfaces without
  * a side of their own in the name are the port towards the outside: the one of arrival at inbound
- * layers, the next hop at outbound ones; at forward layers the one of arrival.
+ * layers, the next hop at outbound ones, either at layers with flow state, as their packets may go both
+ * ways; at forward layers the one of arrival.
  */
 enum sl_slot sl_meta_slot(const struct sl_layer *layer, enum sluice_field field);
 

@@ -43,8 +43,15 @@ struct sl_filter_hot {
 	uint32_t counter;  /* index of its counters; they survive revisions */
 	uint16_t sublayer; /* index in sl_layer_program.sublayers */
 	uint8_t action;    /* enum sl_hot_action */
-	uint8_t flags; /* SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED */
+	/*
+	 * SL_FILTER_CLEAR_ACTION_RIGHT, SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED and, private to the
+	 * classifier, SL_HOT_ASKS_REASSEMBLED.
+	 */
+	uint8_t flags;
 };
+
+/* An IP packet layer's filter whose answer may depend on the flag is_reassembled. */
+#define SL_HOT_ASKS_REASSEMBLED 0x01u
 
 enum sl_hot_action {
 	SL_HOT_BLOCK, /* zero is the safe one */
@@ -72,9 +79,11 @@ struct sl_filter_run {
 	uint64_t weight; /* effective */
 	/*
 	 * Differs from that of every other filter, and of this one after any change of it, of its provider
-	 * context or of its binding.
+	 * context or of its binding, as long as each snapshot is compiled with its predecessor; no other
+	 * filter ever has it.  A change of a set that a condition names is none: whether a packet still
+	 * matches shows in its match list.
 	 */
-	uint32_t stamp;
+	uint64_t stamp;
 };
 
 struct sl_sublayer_run {
@@ -96,7 +105,8 @@ struct sl_layer_program {
 		*sublayers; /* in arbitration order when compiled, then as they came */
 	uint32_t n_filters; /* in force; ranks may be higher */
 	uint32_t n_sublayers;
-	uint32_t matches_max; /* longest match list of one packet */
+	uint32_t n_ask_reassembled; /* filters with SL_HOT_ASKS_REASSEMBLED */
+	uint32_t matches_max;       /* longest match list of one packet */
 	bool has_callouts;
 	const struct sl_program *program;
 	const struct sl_overlay
@@ -119,7 +129,12 @@ struct sl_snapshot {
 	 */
 	uint32_t generations[SLUICE_LAYER_COUNT];
 	bool needs_state; /* a layer with flow state, or its twin, has filters */
-	bool needs_whole; /* a layer that sees whole datagrams only has filters: transport and above, ALE */
+	/*
+	 * A layer that sees whole datagrams only has filters (transport, ICMP errors, those with flow state,
+	 * and their twins), or a filter at an IP packet layer asks for the flag is_reassembled.
+	 */
+	bool needs_whole;
+	uint64_t stamp; /* private: the last one that was given to a filter */
 };
 
 /* Compiled forms. TABLES falls back on trees where tables would become too large. */
@@ -169,7 +184,7 @@ struct sl_changes {
 };
 
 /*
- * Compiles a checked policy.  `previous` may be NULL; programs of layers whose filters, sublayers,
+ * Compiles a checked policy.  `revision` is higher than that of `previous`, which may be NULL; programs of layers whose filters, sublayers,
  * sets, contexts and bindings are the same objects as there are shared.  Filters with
  * SL_FILTER_DISABLED are left out.
  *

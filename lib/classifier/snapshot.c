@@ -159,6 +159,8 @@ choose_layer(struct job *job, struct sl_layer_program *made, const struct sl_lay
 		return 0;
 	}
 	if (old != NULL)
+		sl_layer_keep_stamps(old, made);
+	if (old != NULL)
 		rc = sl_layer_update(old, made, &job->tick, &next, job->err);
 	if (rc == -E2BIG) {
 		next = made;
@@ -315,6 +317,55 @@ apply(struct job *job, const struct sl_changes *changes)
 	return rc;
 }
 
+/* --- What follows from the programs. --- */
+
+static void
+note_generations(struct sl_snapshot *snapshot, const struct sl_snapshot *previous)
+{
+	const uint32_t now = SL_MAX((uint32_t)snapshot->revision, 1u);
+
+	for (uint32_t id = 0; id < SLUICE_LAYER_COUNT; id++) {
+		const bool is_same =
+			previous != NULL && previous->layers[id] == snapshot->layers[id];
+
+		snapshot->generations[id] = is_same ? previous->generations[id] : now;
+	}
+}
+
+/* True for layers that are shown whole datagrams only. */
+static bool
+is_whole_layer(const struct sl_layer *layer)
+{
+	return (layer->id >= SLUICE_LAYER_INBOUND_TRANSPORT_V4 &&
+		       layer->id <= SLUICE_LAYER_OUTBOUND_TRANSPORT_V6_DISCARD) ||
+		(layer->id >= SLUICE_LAYER_INBOUND_ICMP_ERROR_V4 &&
+			layer->id <= SLUICE_LAYER_OUTBOUND_ICMP_ERROR_V6_DISCARD) ||
+		sl_layer_has_flow(layer);
+}
+
+static void
+note_needs(struct sl_snapshot *snapshot)
+{
+	for (uint32_t id = 0; id < SLUICE_LAYER_COUNT; id++) {
+		const struct sl_layer_program *layer = snapshot->layers[id];
+
+		if (layer == NULL)
+			continue;
+		snapshot->needs_state |= sl_layer_has_flow(layer->layer);
+		snapshot->needs_whole |=
+			is_whole_layer(layer->layer) || layer->n_ask_reassembled > 0;
+	}
+}
+
+/* Stamps go on where those of the snapshot before ended. */
+static uint64_t
+first_stamp(uint64_t revision, const struct sl_snapshot *previous)
+{
+	const uint64_t start = revision << 32;
+
+	return previous == NULL ? start : SL_MAX(start, previous->stamp);
+}
+
 int
 sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
 	const struct sl_snapshot *previous, const struct sl_changes *changes,
@@ -330,6 +381,8 @@ sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
 		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "out of memory for a snapshot");
 	job.snapshot->revision = revision;
 	job.snapshot->memory_bytes = sizeof(*job.snapshot);
+	job.snapshot->stamp = first_stamp(revision, previous);
+	job.tick.stamp = &job.snapshot->stamp;
 	if (previous != NULL && changes != NULL && !changes->others)
 		rc = apply(&job, changes);
 	else
@@ -338,6 +391,8 @@ sl_snapshot_compile(const struct sl_policy *policy, uint64_t revision,
 		sl_snapshot_free(job.snapshot);
 		return rc;
 	}
+	note_generations(job.snapshot, previous);
+	note_needs(job.snapshot);
 	job.snapshot->build_ns = sl_clock_monotonic_ns() - begin_ns;
 	*out = job.snapshot;
 	return 0;

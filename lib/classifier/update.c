@@ -20,17 +20,16 @@ struct difference {
 struct cursor {
 	struct sl_filter_walk walk;
 	struct sl_ranked at;
+	uint32_t rank;
 	bool is_at_end;
 };
 
 static void
 advance(struct cursor *cursor)
 {
-	uint32_t rank;
-
-	cursor->is_at_end = !sl_filter_walk_next(&cursor->walk, &rank);
+	cursor->is_at_end = !sl_filter_walk_next(&cursor->walk, &cursor->rank);
 	if (!cursor->is_at_end)
-		cursor->at = sl_layer_ranked(cursor->walk.layer, rank);
+		cursor->at = sl_layer_ranked(cursor->walk.layer, cursor->rank);
 }
 
 /* Both layers are in the same order. False: there are too many. */
@@ -62,6 +61,27 @@ find_difference(const struct sl_layer_program *old, const struct sl_layer_progra
 			advance(&b);
 	}
 	return true;
+}
+
+/* Where the order of sublayers has changed, some filters are not recognised and keep their new stamps. */
+void
+sl_layer_keep_stamps(const struct sl_layer_program *old, struct sl_layer_program *now)
+{
+	struct cursor a = {.walk = {.layer = old}};
+	struct cursor b = {.walk = {.layer = now}};
+
+	advance(&a);
+	advance(&b);
+	while (!a.is_at_end && !b.is_at_end) {
+		const int order = sl_ranked_compare(&a.at, &b.at);
+
+		if (order == 0 && sl_entry_acts_same(a.at.from, b.at.from))
+			now->store->filters[b.rank].stamp = a.at.from->stamp;
+		if (order <= 0)
+			advance(&a);
+		if (order >= 0)
+			advance(&b);
+	}
 }
 
 int

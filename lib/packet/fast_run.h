@@ -152,6 +152,7 @@ sl_fast_put_ip(const uint8_t *ip, uint32_t total, struct sl_meta *meta)
 	meta->ip6_header_n = 0;
 	meta->reason = SL_REASON_NONE;
 	meta->meta_flags = SL_META_HAS_ETHERNET | (ip[6] & 0x40 ? SL_META_DONT_FRAGMENT : 0);
+	meta->flow = (struct sl_meta_flow){.id = 0};
 }
 
 /* Parses the packet, or returns false and leaves it to the full parser, which writes everything. */

@@ -44,6 +44,7 @@ reset(const struct sl_frame *frame, struct sl_meta *meta)
 	meta->meta_flags = 0;
 	meta->ip6_header_n = 0;
 	meta->frame_len = frame->length;
+	meta->flow = (struct sl_meta_flow){.id = 0};
 }
 
 /* Without a link header the version says which IP it is. */

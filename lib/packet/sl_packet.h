@@ -53,7 +53,8 @@ enum sl_frame_flag {
 
 /*
  * Parses frames[i] into *metas[i], which sl_meta_setup has made ready for the frames' direction.
- * Everything but the constants of link and direction is overwritten or has its presence bit cleared.
+ * Everything but the constants of link and direction is overwritten or has its presence bit cleared; what
+ * meta->flow says of an earlier packet's flow is gone.
  *
  * A frame whose headers reach beyond its contiguous bytes (a capture cut short, a packet in several
  * buffers) is parsed as far as they go and then refused with header_beyond_window.

@@ -95,6 +95,12 @@ sl_layer_field_by_id(const struct sl_layer *layer, enum sluice_field field, uint
 	return NULL;
 }
 
+bool
+sl_layer_has_flow(const struct sl_layer *layer)
+{
+	return sl_layer_field_by_id(layer, SLUICE_FIELD_X_MIDSTREAM, NULL) != NULL;
+}
+
 /*
  * The first of two fields that the layer has: local and remote here, source and destination there.
  */

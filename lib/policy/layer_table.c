@@ -314,19 +314,19 @@ enum {
 #define WHY_EGRESS_VSWITCH_TRANSPORT(id) \
 	"every IP packet about to leave by a port, by source and destination"
 #define WHY_STREAM(id) \
-	"the reassembled TCP byte stream of a flow; needs flow state, which is not kept yet"
+	"the reassembled TCP byte stream of a flow; needs stream reassembly, which is not there yet"
 #define WHY_DATAGRAM_DATA(id) \
-	"every datagram of a flow; needs flow state, which is not kept yet"
+	"every packet of a flow that is not TCP, in either direction; ICMP errors have a layer of their own"
 #define WHY_STREAM_PACKET(id) \
-	"every TCP packet of a flow; needs flow state, which is not kept yet"
+	"every TCP packet of a flow, in either direction, handshake and end included"
 #define WHY_ALE_AUTH_CONNECT(id) \
-	"the first packet of a flow opened from inside; needs flow state, which is not kept yet"
+	"the first packet of a flow opened from inside, and one more after a policy change that matters to it"
 #define WHY_ALE_AUTH_RECV_ACCEPT(id) \
-	"the first packet of a flow opened from outside; needs flow state, which is not kept yet"
+	"the first packet of a flow opened from outside, and one more after a policy change that matters to it"
 #define WHY_ALE_FLOW_ESTABLISHED(id) \
-	"a flow that has just been established; needs flow state, which is not kept yet"
+	"once a flow: TCP when its handshake is complete, anything else when it has been authorised"
 #define WHY_ALE_ENDPOINT_CLOSURE(id) \
-	"a flow that has just ended; needs flow state, which is not kept yet"
+	"once a flow, when it has ended; there is no packet, and nothing left to block"
 #define WHY_DISCARD \
 	"what its parent layer blocked, with the same fields; a block here suppresses the reply"
 #define WHY_NONE(id) \

@@ -18,7 +18,7 @@
 
 enum sl_layer_status {
 	SL_LAYER_WORKING,    /* takes filters and is visited */
-	SL_LAYER_FLOW,       /* needs flow state: refuses filters with layer_not_supported */
+	SL_LAYER_FLOW,       /* needs the byte stream of a flow: refuses with layer_not_supported */
 	SL_LAYER_MEANINGLESS /* nothing on a wire is like it: refuses with incompatible_layer */
 };
 
@@ -65,6 +65,11 @@ const struct sl_layer *sl_layer_find(const char *name);
 const struct sl_layer *sl_layer_by_id(enum sluice_layer id);
 /* All layers in the order of their ids; `*n` receives how many. */
 const struct sl_layer *const *sl_layer_list(uint32_t *n);
+/*
+ * True for layers that are about flows, or packets of a flow, discard twins included: ALE, stream, stream packet
+ * and datagram data.  They are those with the field x_midstream.
+ */
+bool sl_layer_has_flow(const struct sl_layer *layer);
 
 /*
  * The layer's field by name or id, NULL when the layer has no such field or it is not available.

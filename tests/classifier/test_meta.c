@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "rig.h"
 
-/* Available fields of working layers without a slot, because nothing gives them a value: none. */
-static const enum sluice_field without_slot[] = {SLUICE_FIELD_NONE};
+/* Available fields of working layers without a slot, because nothing gives them a value yet. */
+static const enum sluice_field without_slot[] = {SLUICE_FIELD_PEER_NAME};
 
 static bool
 may_lack_slot(enum sluice_field field)
@@ -144,6 +144,39 @@ static const struct {
 	{"inbound_transport_v4", "x_tcp_flags", SL_SLOT_TCP_FLAGS},
 	{"inbound_ippacket_v4", "x_ip_options", SL_SLOT_IP_OPTIONS},
 	{"inbound_ippacket_v6", "x_ip6_extension_headers", SL_SLOT_IP6_EXTENSIONS},
+	/* Layers with flow state: local is the inside, whichever way the packet goes. */
+	{"ale_auth_recv_accept_v4", "ip_local_address", SL_SLOT_IP4_DST},
+	{"ale_auth_connect_v4", "ip_local_address", SL_SLOT_IP4_SRC},
+	{"ale_auth_connect_v6_discard", "ip_remote_address", SL_SLOT_IP6_DST},
+	{"ale_flow_established_v4", "ip_local_address", SL_SLOT_IP4_DST},
+	{"ale_endpoint_closure_v6", "ip_remote_address", SL_SLOT_IP6_SRC},
+	{"stream_packet_v4", "ip_remote_address", SL_SLOT_IP4_SRC},
+	{"datagram_data_v4", "ip_local_address_type", SL_SLOT_DST_ADDRESS_TYPE},
+	{"datagram_data_v4", "ip_local_port", SL_SLOT_LOCAL_PORT},
+	{"datagram_data_v6_discard", "icmp_type", SL_SLOT_LOCAL_PORT},
+	{"ale_auth_connect_v4", "ip_destination_address_type", SL_SLOT_DST_ADDRESS_TYPE},
+	{"ale_flow_established_v4", "ip_destination_address_type", SL_SLOT_SRC_ADDRESS_TYPE},
+	{"ale_auth_recv_accept_v4", "flags", SL_SLOT_FLAGS_FLOW},
+	{"ale_endpoint_closure_v4", "flags", SL_SLOT_FLAGS_FLOW},
+	{"stream_packet_v6", "flags", SL_SLOT_FLAGS_FLOW},
+	{"datagram_data_v4", "direction", SL_SLOT_DIRECTION},
+	{"stream_packet_v4", "direction", SL_SLOT_DIRECTION},
+	{"stream_v4", "direction", SL_SLOT_CONNECTION_DIRECTION},
+	{"ale_flow_established_v6_discard", "direction", SL_SLOT_CONNECTION_DIRECTION},
+	{"ale_auth_connect_v4", "ip_local_interface", SL_SLOT_OUTSIDE_LUID},
+	{"ale_auth_connect_v4", "interface_index", SL_SLOT_OUTSIDE_INDEX},
+	{"datagram_data_v4", "interface_index", SL_SLOT_OUTSIDE_INDEX},
+	{"ale_auth_recv_accept_v4", "ip_arrival_interface", SL_SLOT_ALE_ARRIVAL_LUID},
+	{"ale_auth_recv_accept_v4", "arrival_interface_index", SL_SLOT_ALE_ARRIVAL_INDEX},
+	{"ale_auth_connect_v6", "ip_nexthop_interface", SL_SLOT_ALE_NEXTHOP_LUID},
+	{"ale_auth_connect_v4", "nexthop_interface_index", SL_SLOT_ALE_NEXTHOP_INDEX},
+	{"ale_auth_connect_v4", "nexthop_sub_interface_index", SL_SLOT_ALE_NEXTHOP_SUB_INTERFACE},
+	{"ale_auth_connect_v4", "original_profile_id", SL_SLOT_OUTSIDE_PROFILE},
+	{"ale_auth_recv_accept_v6", "current_profile_id", SL_SLOT_OUTSIDE_PROFILE},
+	{"ale_auth_recv_accept_v4", "reauthorize_reason", SL_SLOT_REAUTHORIZE_REASON},
+	{"ale_auth_connect_v4", "original_icmp_type", SL_SLOT_ORIGINAL_ICMP_TYPE},
+	{"ale_endpoint_closure_v4", "x_midstream", SL_SLOT_MIDSTREAM},
+	{"stream_packet_v4", "x_tcp_flags", SL_SLOT_TCP_FLAGS},
 };
 /* clang-format on */
 
@@ -197,11 +230,53 @@ test_setup(void **state)
 	assert_true(sl_meta_has(&meta, SL_SLOT_ARRIVAL_NAME));
 	assert_false(sl_meta_has(&meta, SL_SLOT_IP4_SRC));
 	assert_false(sl_meta_has(&meta, SL_SLOT_NONE));
+	assert_int_equal(sl_meta_number(&meta, SL_SLOT_OUTSIDE_LUID), 2);
+	assert_int_equal(sl_meta_number(&meta, SL_SLOT_OUTSIDE_PROFILE), 7);
 
 	ports.nexthop_name = NULL;
+	ports.outside_index = 99;
 	sl_meta_setup(&meta, SLUICE_DIRECTION_OUTBOUND, &ports);
+	assert_int_equal(sl_meta_number(&meta, SL_SLOT_OUTSIDE_LUID), 1);
+	assert_int_equal(sl_meta_number(&meta, SL_SLOT_OUTSIDE_INDEX), 1);
+	assert_int_equal(sl_meta_number(&meta, SL_SLOT_OUTSIDE_PROFILE), 8);
 	assert_true(sl_meta_has(&meta, SL_SLOT_ARRIVAL_NAME));
 	assert_false(sl_meta_has(&meta, SL_SLOT_NEXTHOP_NAME));
+}
+
+static void
+test_mirror(void **state)
+{
+	struct sl_meta meta;
+	struct sl_meta before;
+
+	(void)state;
+	rig_meta(&meta);
+	meta.dst_address_type = SLUICE_NL_MULTICAST;
+	meta.src_address_type = SLUICE_NL_UNICAST;
+	before = meta;
+	sl_meta_mirror(&meta);
+	assert_int_equal(meta.ip4_src, before.ip4_dst);
+	assert_int_equal(meta.ip4_dst, before.ip4_src);
+	assert_int_equal(meta.src_port, before.dst_port);
+	assert_int_equal(meta.dst_port, before.src_port);
+	assert_int_equal(meta.src_address_type, SLUICE_NL_MULTICAST);
+	assert_int_equal(meta.dst_address_type, SLUICE_NL_UNICAST);
+	/* The ends stay where they are. */
+	assert_int_equal(meta.local_port, before.local_port);
+	assert_int_equal(meta.remote_port, before.remote_port);
+	assert_int_equal(meta.flow.is_mirrored, 1);
+	sl_meta_mirror(&meta);
+	assert_memory_equal(&meta, &before, sizeof(meta));
+
+	meta.ip_version = 6;
+	memcpy(meta.ip6_src, "0123456789abcdef", 16);
+	memcpy(meta.ip6_dst, "ABCDEFGHIJKLMNOP", 16);
+	before = meta;
+	sl_meta_mirror(&meta);
+	assert_memory_equal(meta.ip6_src, before.ip6_dst, 16);
+	assert_memory_equal(meta.ip6_dst, before.ip6_src, 16);
+	sl_meta_mirror(&meta);
+	assert_memory_equal(&meta, &before, sizeof(meta));
 }
 
 static void
@@ -246,6 +321,7 @@ main(void)
 		cmocka_unit_test(test_orientation),
 		cmocka_unit_test(test_fields_without_value),
 		cmocka_unit_test(test_setup),
+		cmocka_unit_test(test_mirror),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_reasons),
 	};

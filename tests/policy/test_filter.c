@@ -32,7 +32,7 @@ test_layers(void **state)
 			n_working++;
 		}
 	}
-	assert_int_equal(n_working, 36);
+	assert_int_equal(n_working, 56);
 	refuse(&make_filter("f", "no_such_layer", SLUICE_ACTION_BLOCK)->object,
 		SL_ERR_LAYER_NOT_FOUND, "/it/layer", NULL);
 }

@@ -154,7 +154,8 @@ test_callout(void **state)
 	callout = make_callout("c", "ale_auth_listen_v4");
 	refuse(&callout->object, SL_ERR_INCOMPATIBLE_LAYER, "/it/layer", "sockets of a host");
 	callout = make_callout("c", "stream_v4");
-	refuse(&callout->object, SL_ERR_LAYER_NOT_SUPPORTED, "/it/layer", "needs flow state");
+	refuse(&callout->object, SL_ERR_LAYER_NOT_SUPPORTED, "/it/layer",
+		"needs stream reassembly");
 	callout = make_callout("c", "ipforward_v6");
 	free(callout->plugin);
 	callout->plugin = NULL;
