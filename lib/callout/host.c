@@ -114,6 +114,7 @@ host_packet_reply(struct sluice_packet *packet, const void *bytes, uint32_t leng
 		return -ENOBUFS;
 	}
 	reply = &env->replies[env->n_replies++];
+	reply->is_onward = false;
 	reply->packet = env->packet;
 	reply->length = length;
 	memcpy(reply->bytes, bytes, length);

@@ -131,6 +131,7 @@ void sl_callout_notify_delete(
 struct sl_reply {
 	uint32_t packet; /* index in the burst of the packet it answers */
 	uint32_t length;
+	bool is_onward; /* leaves by the port the packet would have left by */
 	uint8_t bytes[SL_CALLOUT_REPLY_SIZE];
 };
 

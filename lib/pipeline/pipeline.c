@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "pipeline/pipeline.h"
+#include "pipeline/flow.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -67,6 +67,8 @@ sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **
 	rc = make_paths(pipeline, options->paths, options->n_paths);
 	if (rc == 0)
 		rc = make_scratch(pipeline);
+	if (rc == 0)
+		rc = sl_flows_new(options, pipeline->paths, &pipeline->flows);
 	if (rc != 0) {
 		sl_pipeline_free(pipeline);
 		return rc;
@@ -80,6 +82,7 @@ sl_pipeline_free(struct sl_pipeline *pipeline)
 {
 	if (pipeline == NULL)
 		return;
+	sl_flows_free(pipeline->flows);
 	sl_matches_fini(&pipeline->reference);
 	sl_matches_fini(&pipeline->matches);
 	free(pipeline->env.replies);
@@ -88,6 +91,12 @@ sl_pipeline_free(struct sl_pipeline *pipeline)
 	free(pipeline->metas);
 	free(pipeline->paths);
 	free(pipeline);
+}
+
+struct sl_flow_table *
+sl_pipeline_flows(const struct sl_pipeline *pipeline)
+{
+	return pipeline->flows == NULL ? NULL : pipeline->flows->table;
 }
 
 static const char *const mode_names[] = {

@@ -18,6 +18,8 @@ _Static_assert(SL_PIPELINE_BURST_MAX <= 64, "a set of packets is a 64-bit mask")
 
 #define SL_PIPELINE_TRACE_MAX 64u /* steps kept of a packet that gets an event */
 
+struct sl_flows; /* flow.h */
+
 struct sl_pipeline {
 	struct sl_counters *counters;
 	struct sl_ring *events; /* NULL: none */
@@ -38,6 +40,7 @@ struct sl_pipeline {
 	struct sl_meta *metas;      /* SL_PIPELINE_BURST_MAX a path */
 	struct sl_meta **meta_list; /* their addresses, as the parser takes them */
 	const struct sl_meta *last; /* those of the last burst */
+	struct sl_flows *flows;     /* NULL: none are kept */
 };
 
 /* One burst on its way; lives on the stack of sl_pipeline_run. */
@@ -45,13 +48,14 @@ struct sl_burst {
 	struct sl_pipeline *pipeline;
 	const struct sl_snapshot *snapshot;
 	const struct sl_path *path;
-	const struct sl_frame *frames;
+	const struct sl_frame *frames; /* NULL: flows without packets are looked at */
 	struct sl_meta *metas;
 	struct sl_outcome *outcomes;
 	uint64_t *reasons; /* the counters of what is dropped or, in mode monitor, would be */
 	uint64_t now_ns;
 	uint64_t suppressed; /* packets whose replies a discard twin suppressed */
 	bool is_monitor;
+	bool is_silent;    /* nothing is reported: no packet asks */
 	bool has_reported; /* a difference */
 };
 
@@ -67,6 +71,21 @@ struct sl_stop {
 	struct sl_trace *trace; /* what the filters did; NULL: not recorded */
 };
 
+/* More of a match list than this is not kept. */
+#define SL_AUTH_RANKS_MAX 8u
+
+/* What an ALE layer says of packets besides the verdict. */
+struct sl_auth_answer {
+	bool is_reauthorization;
+	uint64_t unaffected; /* have the signature that they had: nobody was asked */
+	uint32_t signature
+		[SL_PIPELINE_BURST_MAX];      /* before: the one it had; after: the one it has */
+	uint32_t rank[SL_PIPELINE_BURST_MAX]; /* filter that permitted */
+	/* The match lists of those that are blocked. */
+	uint32_t n_ranks[SL_PIPELINE_BURST_MAX];
+	uint32_t ranks[SL_PIPELINE_BURST_MAX][SL_AUTH_RANKS_MAX];
+};
+
 /* --- Packet time. --- */
 
 /*
@@ -80,7 +99,7 @@ uint64_t
 sl_pipeline_sort(const struct sl_burst *burst, uint32_t n, uint64_t sets[SL_ORDER_CLASS_COUNT]);
 /*
  * The part of the way on which packets are whole: the transport, flow and data layers, and those between
- * and behind them, up to visit `end`; returns those that go on.
+ * them, up to visit `end`; returns those that go on.
  */
 uint64_t sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLASS_COUNT],
 	uint32_t end, uint64_t alive);
@@ -90,6 +109,12 @@ uint64_t sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_
  */
 uint64_t
 sl_pipeline_visit(struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members);
+/* The same at an ALE layer that authorises: `answer` tells more. */
+uint64_t sl_pipeline_visit_auth(struct sl_burst *burst, const struct sl_layer_program *program,
+	uint64_t members, struct sl_auth_answer *answer);
+/* Shows flows that have ended to the closure layer, where nothing can be stopped. */
+void sl_pipeline_visit_closure(
+	struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members);
 /* Shows packets that have been dropped to a discard twin, whose block suppresses their replies. */
 void sl_pipeline_visit_twin(
 	struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members);

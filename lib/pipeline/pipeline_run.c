@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "pipeline/pipeline.h"
+#include "pipeline/flow.h"
 
 #include <string.h>
 
@@ -71,8 +71,14 @@ sl_pipeline_visit_some(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLAS
 	for (uint32_t i = first; i < end && alive != 0; i++) {
 		program = burst->snapshot->layers[visits[i].layer];
 		members = alive & sets[visits[i].visitors];
-		if (program != NULL && members != 0)
+		if (program == NULL || members == 0)
+			continue;
+		if (program->has_callouts && burst->pipeline->flows != NULL)
+			sl_flow_name(burst, members);
+		if (visits[i].visitors < SL_ORDER_SORTED)
 			alive &= ~sl_pipeline_visit(burst, program, members);
+		else if (burst->pipeline->flows != NULL)
+			alive &= ~sl_flow_visit_data(burst, program, members);
 	}
 	return alive;
 }
@@ -82,8 +88,25 @@ sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLA
 	uint32_t end, uint64_t alive)
 {
 	const struct sl_order *order = &sl_order[burst->path->direction];
+	uint64_t ip = sets[SL_ORDER_IP4] | sets[SL_ORDER_IP6];
+	uint64_t whole = ip & ~sets[SL_ORDER_FRAGMENT];
+	bool is_announced;
 
-	return sl_pipeline_visit_some(burst, sets, order->n_before_whole, end, alive);
+	if (burst->pipeline->flows == NULL)
+		return sl_pipeline_visit_some(burst, sets, order->n_before_whole, end, alive);
+	sl_flow_step_find(burst, alive & whole);
+	if (order->n_before_flow != order->n_before_whole) {
+		is_announced = sl_flow_step_announce(burst, alive & whole);
+		alive = sl_pipeline_visit_some(
+			burst, sets, order->n_before_whole, order->n_before_flow, alive);
+		if (is_announced)
+			sl_flow_step_unannounce(burst, alive & whole);
+	}
+	if ((alive & whole) != 0)
+		alive &= ~sl_flow_step_run(burst, alive & whole);
+	if ((alive & ip & ~whole) != 0)
+		alive &= ~sl_flow_judge_untracked(burst, alive & ip & ~whole);
+	return sl_pipeline_visit_some(burst, sets, order->n_before_flow, end, alive);
 }
 
 /* Takes the burst through its layers, one layer at a time. */
@@ -121,6 +144,7 @@ sweep_replies(struct sl_burst *burst)
 		if (n_kept != i) {
 			env->replies[n_kept].packet = reply->packet;
 			env->replies[n_kept].length = reply->length;
+			env->replies[n_kept].is_onward = reply->is_onward;
 			memcpy(env->replies[n_kept].bytes, reply->bytes, reply->length);
 		}
 		n_kept++;
@@ -185,10 +209,27 @@ sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot
 		burst.reasons = pipeline->counters->would_drop;
 	}
 	judge(&burst, n);
+	if (pipeline->flows != NULL)
+		sl_flow_tend(pipeline, snapshot, now_ns);
 	if (pipeline->env.n_replies + pipeline->env.n_replies_refused != 0)
 		sweep_replies(&burst);
 	if (burst.is_monitor)
 		let_pass(outcomes, n);
+}
+
+void
+sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
+	enum sl_mode mode, uint64_t now_ns)
+{
+	struct sl_burst burst = {
+		.pipeline = pipeline,
+		.snapshot = snapshot,
+		.now_ns = now_ns,
+	};
+
+	start_callouts(&burst);
+	if (pipeline->flows != NULL && mode != SL_MODE_BYPASS && mode != SL_MODE_BLOCK)
+		sl_flow_tend(pipeline, snapshot, now_ns);
 }
 
 const struct sl_reply *

@@ -170,8 +170,8 @@ struct sl_flow_table *sl_pipeline_flows(const struct sl_pipeline *pipeline);
 const struct sl_fragments *sl_pipeline_fragments(const struct sl_pipeline *pipeline);
 
 /*
- * Frames that callouts of the last burst want sent out of the port the burst came in by; valid until
- * the next run.
+ * Frames that the last burst has made: those of callouts, and resets of connections that were revoked, to be
+ * sent out of the port the burst came in by, or by the other one when `is_onward`; valid until the next run.
  */
 const struct sl_reply *sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n);
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packet time: what happens to a packet that does not leave. */
-#include "pipeline/pipeline.h"
+#include "pipeline/flow.h"
 
 /* Adds what each sublayer did; the credited filter is among those kept. */
 static void
@@ -66,9 +66,27 @@ event_type(const struct sl_stop *stop, const struct sl_meta *meta)
 	uint8_t ip_version =
 		stop->program != NULL ? stop->program->layer->ip_version : meta->ip_version;
 
-	if (sl_reason_kind(stop->reason) != SL_REASON_KIND_POLICY)
+	if (sl_reason_kind(stop->reason) != SL_REASON_KIND_POLICY &&
+		sl_reason_kind(stop->reason) != SL_REASON_KIND_STATE)
 		return SL_EVENT_PARSER_DROP;
 	return ip_version == 0 ? SL_EVENT_CLASSIFY_DROP_MAC : SL_EVENT_CLASSIFY_DROP;
+}
+
+/* An event shows the packet as it came, not as a layer with flow state sees it. */
+static void
+describe_packet(struct sl_event *event, const struct sl_burst *burst, uint32_t packet)
+{
+	struct sl_meta *meta = &burst->metas[packet];
+
+	if (burst->pipeline->flows != NULL)
+		meta->flow.id = meta->flow.entry == NULL
+			? 0
+			: sl_flow_id(sl_pipeline_flows(burst->pipeline), meta->flow.entry);
+	if (meta->flow.is_mirrored)
+		sl_meta_mirror(meta);
+	sl_event_from_meta(event, meta);
+	if (meta->flow.is_mirrored)
+		sl_meta_mirror(meta);
 }
 
 static void
@@ -82,7 +100,7 @@ report(const struct sl_burst *burst, const struct sl_stop *stop)
 		sl_counter_add(&pipeline->counters->worker.events_suppressed, 1);
 		return;
 	}
-	sl_event_from_meta(&event, meta);
+	describe_packet(&event, burst, stop->packet);
 	event.time_ns = burst->now_ns;
 	event.revision = burst->snapshot == NULL ? 0 : burst->snapshot->revision;
 	event.type = event_type(stop, meta);
@@ -105,6 +123,8 @@ sl_pipeline_stop(struct sl_burst *burst, const struct sl_stop *stop)
 		.has_layer = stop->program != NULL,
 		.rank = stop->rank,
 	};
+	if (SL_UNLIKELY(burst->is_silent))
+		return;
 	sl_counter_add(&burst->reasons[stop->reason], 1);
 	/* An absorbed packet is its callout's affair (WFP section 4.7). */
 	if (burst->pipeline->events != NULL && stop->action != SL_VERDICT_ABSORB)

@@ -13,8 +13,9 @@ struct visit {
 	struct sl_arbitration arbitration;
 	uint64_t stopped;
 	uint64_t absorbed;
-	uint64_t differing; /* the engines judge them differently */
-	bool is_twin;
+	uint64_t differing;            /* the engines judge them differently */
+	bool stops_nothing;            /* at discard twins and closures */
+	struct sl_auth_answer *answer; /* at ALE layers that authorise */
 };
 
 /* Judges one packet by its match list, which is not empty. */
@@ -32,7 +33,8 @@ start(struct visit *visit, struct sl_burst *burst, const struct sl_layer_program
 	visit->stopped = 0;
 	visit->absorbed = 0;
 	visit->differing = 0;
-	visit->is_twin = false;
+	visit->stops_nothing = false;
+	visit->answer = NULL;
 	visit->trace = (struct sl_trace){.steps = pipeline->steps, .n_max = SL_PIPELINE_TRACE_MAX};
 	visit->arbitration = (struct sl_arbitration){
 		.invoke = sl_callout_invoke,
@@ -65,50 +67,106 @@ arbitrate(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t 
 	struct sl_burst *burst = visit->burst;
 	struct sl_pipeline *pipeline = burst->pipeline;
 	const struct sl_filter_hot *hot = visit->program->hot;
+	const struct sl_frame *frame = burst->frames == NULL ? NULL : &burst->frames[packet];
+	const uint32_t length = frame == NULL ? 0 : frame->length;
 
-	pipeline->env.frame = &burst->frames[packet];
+	pipeline->env.frame = frame;
 	pipeline->env.packet = packet;
 	visit->arbitration.n_hits = 0;
 	visit->trace.n = 0;
 	sl_arbitrate(visit->program, ranks, n_ranks, &burst->metas[packet], &visit->arbitration,
 		verdict);
 	for (uint32_t i = 0; i < visit->arbitration.n_hits; i++)
-		sl_counters_hit(pipeline->counters, hot[pipeline->hits[i]].counter,
-			burst->frames[packet].length, burst->now_ns);
+		sl_counters_hit(
+			pipeline->counters, hot[pipeline->hits[i]].counter, length, burst->now_ns);
 	visit->tally.ignored_override += verdict->n_ignored;
 }
 
-static void
-judge_packet(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks)
+static SL_ALWAYS_INLINE void
+tally(struct visit *visit, const struct sl_verdict *verdict)
 {
-	struct sl_verdict verdict;
+	if (SL_LIKELY(verdict->action == SL_VERDICT_PERMIT))
+		visit->tally.permit++;
+	else if (verdict->action == SL_VERDICT_ABSORB)
+		visit->tally.absorb++;
+	else if (verdict->reason == SL_REASON_VETO)
+		visit->tally.veto++;
+	else
+		visit->tally.block++;
+}
+
+static void
+stop_judged(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks,
+	const struct sl_verdict *verdict)
+{
 	struct sl_stop stop;
 
-	arbitrate(visit, packet, ranks, n_ranks, &verdict);
-	if (SL_LIKELY(verdict.action == SL_VERDICT_PERMIT)) {
-		visit->tally.permit++;
-		return;
-	}
 	visit->stopped |= (uint64_t)1 << packet;
-	if (verdict.action == SL_VERDICT_ABSORB) {
+	if (verdict->action == SL_VERDICT_ABSORB)
 		visit->absorbed |= (uint64_t)1 << packet;
-		visit->tally.absorb++;
-	} else if (verdict.reason == SL_REASON_VETO) {
-		visit->tally.veto++;
-	} else {
-		visit->tally.block++;
-	}
 	stop = (struct sl_stop){
 		.packet = packet,
-		.action = verdict.action,
-		.reason = verdict.reason,
-		.rank = verdict.rank,
+		.action = verdict->action,
+		.reason = verdict->reason,
+		.rank = verdict->rank,
 		.program = visit->program,
 		.ranks = ranks,
 		.n_ranks = n_ranks,
 		.trace = visit->arbitration.trace,
 	};
 	sl_pipeline_stop(visit->burst, &stop);
+}
+
+static void
+judge_packet(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks)
+{
+	struct sl_verdict verdict;
+
+	arbitrate(visit, packet, ranks, n_ranks, &verdict);
+	tally(visit, &verdict);
+	if (SL_UNLIKELY(verdict.action != SL_VERDICT_PERMIT))
+		stop_judged(visit, packet, ranks, n_ranks, &verdict);
+}
+
+/* Keeps the match list of a blocked packet, which the memory of refusals asks for. */
+static void
+keep_ranks(struct sl_auth_answer *answer, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks)
+{
+	answer->n_ranks[packet] = n_ranks;
+	memcpy(answer->ranks[packet], ranks, SL_MIN(n_ranks, SL_AUTH_RANKS_MAX) * sizeof(*ranks));
+}
+
+/* Judges a first packet or a flow anew; what has the signature it had needs no judgement. */
+static void
+judge_flow(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks)
+{
+	struct sl_auth_answer *answer = visit->answer;
+	const uint32_t signature = sl_layer_signature(visit->program, ranks, n_ranks);
+	struct sl_verdict verdict = {.action = SL_VERDICT_PERMIT, .rank = SL_RANK_NONE};
+
+	if (answer->is_reauthorization && signature == answer->signature[packet]) {
+		answer->unaffected |= (uint64_t)1 << packet;
+		return;
+	}
+	answer->signature[packet] = signature;
+	if (n_ranks != 0)
+		arbitrate(visit, packet, ranks, n_ranks, &verdict);
+	tally(visit, &verdict);
+	answer->rank[packet] = verdict.rank;
+	if (verdict.action == SL_VERDICT_PERMIT)
+		return;
+	keep_ranks(answer, packet, ranks, n_ranks);
+	stop_judged(visit, packet, ranks, n_ranks, &verdict);
+}
+
+/* A flow that has ended cannot be stopped any more. */
+static void
+judge_closure(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks)
+{
+	struct sl_verdict verdict;
+
+	arbitrate(visit, packet, ranks, n_ranks, &verdict);
+	tally(visit, &verdict);
 }
 
 /* A twin cannot bring the packet back: all that its verdict decides is whether replies leave. */
@@ -146,7 +204,7 @@ stop_differing(struct visit *visit, uint32_t packet)
 	};
 
 	visit->tally.block++;
-	if (visit->is_twin) {
+	if (visit->stops_nothing) {
 		visit->burst->suppressed |= (uint64_t)1 << packet;
 		return;
 	}
@@ -213,8 +271,9 @@ prefetch_counters(const struct visit *visit, uint32_t n)
 	}
 }
 
+/* `judge` is asked of packets without a match only when it `wants_all`. */
 static SL_ALWAYS_INLINE void
-judge_members(struct visit *visit, uint64_t members, judge_fn *judge)
+judge_members(struct visit *visit, uint64_t members, judge_fn *judge, bool wants_all)
 {
 	struct sl_burst *burst = visit->burst;
 	const struct sl_matches *matches = &burst->pipeline->matches;
@@ -234,7 +293,7 @@ judge_members(struct visit *visit, uint64_t members, judge_fn *judge)
 			n_ranks = matches->start[i + 1] - matches->start[i];
 			if (SL_UNLIKELY((visit->differing >> packets[at + i] & 1) != 0))
 				stop_differing(visit, packets[at + i]);
-			else if (n_ranks == 0)
+			else if (n_ranks == 0 && !wants_all)
 				visit->tally.permit++;
 			else
 				judge(visit, packets[at + i], &matches->ranks[matches->start[i]],
@@ -243,20 +302,54 @@ judge_members(struct visit *visit, uint64_t members, judge_fn *judge)
 	}
 }
 
+/* Counts, and shows what was dropped to the discard twin; returns those that stop. */
+static uint64_t
+leave(const struct visit *visit)
+{
+	const struct sl_layer *twin = visit->program->layer->twin;
+	struct sl_burst *burst = visit->burst;
+	uint64_t dropped = visit->stopped & ~visit->absorbed;
+
+	finish(visit);
+	if (dropped != 0 && !burst->is_silent && twin != NULL &&
+		burst->snapshot->layers[twin->id] != NULL)
+		sl_pipeline_visit_twin(burst, burst->snapshot->layers[twin->id], dropped);
+	return visit->stopped;
+}
+
 uint64_t
 sl_pipeline_visit(struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members)
 {
-	const struct sl_layer *twin = program->layer->twin;
 	struct visit visit;
-	uint64_t dropped;
 
 	start(&visit, burst, program);
-	judge_members(&visit, members, judge_packet);
+	judge_members(&visit, members, judge_packet, false);
+	return leave(&visit);
+}
+
+uint64_t
+sl_pipeline_visit_auth(struct sl_burst *burst, const struct sl_layer_program *program,
+	uint64_t members, struct sl_auth_answer *answer)
+{
+	struct visit visit;
+
+	start(&visit, burst, program);
+	visit.answer = answer;
+	judge_members(&visit, members, judge_flow, true);
+	return leave(&visit);
+}
+
+void
+sl_pipeline_visit_closure(
+	struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members)
+{
+	struct visit visit;
+
+	start(&visit, burst, program);
+	visit.stops_nothing = true;
+	visit.arbitration.trace = NULL;
+	judge_members(&visit, members, judge_closure, false);
 	finish(&visit);
-	dropped = visit.stopped & ~visit.absorbed;
-	if (dropped != 0 && twin != NULL && burst->snapshot->layers[twin->id] != NULL)
-		sl_pipeline_visit_twin(burst, burst->snapshot->layers[twin->id], dropped);
-	return visit.stopped;
 }
 
 void
@@ -267,10 +360,10 @@ sl_pipeline_visit_twin(
 	struct visit visit;
 
 	start(&visit, burst, program);
-	visit.is_twin = true;
+	visit.stops_nothing = true;
 	visit.arbitration.trace = NULL;
 	env->is_discard = true;
-	judge_members(&visit, members, judge_dropped);
+	judge_members(&visit, members, judge_dropped, false);
 	env->is_discard = false;
 	env->discard_reason = NULL;
 	env->discard_filter_id = 0;

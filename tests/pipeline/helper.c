@@ -31,7 +31,10 @@ record(const struct sluice_classify_in *in)
 
 	memset(call, 0, sizeof(*call));
 	call->layer = in->layer;
-	call->packet_length = host->packet_length(in->packet);
+	call->packet_length = in->packet == NULL ? 0 : host->packet_length(in->packet);
+	call->direction = in->meta->packet_direction;
+	if ((in->meta->valid & SLUICE_METADATA_FLOW_HANDLE) != 0)
+		call->flow = in->meta->flow_handle;
 	if ((in->meta->valid & SLUICE_METADATA_DISCARD_REASON) == 0)
 		return;
 	snprintf(
@@ -125,6 +128,13 @@ on_difference(void *ctx, const struct sl_layer_program *layer, const struct sl_m
 void
 fixture_init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate)
 {
+	fixture_init_flows(fixture, engine, event_rate, NULL);
+}
+
+void
+fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
+	const struct sl_flow_config *flows)
+{
 	struct sl_pipeline_options options = {
 		.worker = 3,
 		.n_paths = N_PATHS,
@@ -133,6 +143,8 @@ fixture_init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate
 		.engine = engine,
 		.difference = on_difference,
 		.difference_ctx = fixture,
+		.flows = flows,
+		.now_ns = FIXTURE_NOW_NS,
 	};
 	struct sl_error err;
 
@@ -147,6 +159,10 @@ fixture_init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate
 	assert_int_equal(sl_callout_register(fixture->registry, &mock, &err), 0);
 	assert_int_equal(sl_counters_new(&fixture->counters), 0);
 	assert_int_equal(sl_ring_new(64, sizeof(struct sl_event), &fixture->events), 0);
+	assert_int_equal(sl_ring_new(64, sizeof(struct sl_flow_command), &fixture->commands), 0);
+	fixture->now_ns = FIXTURE_NOW_NS;
+	fixture->revision = 7;
+	options.commands = fixture->commands;
 	options.counters = fixture->counters;
 	options.events = fixture->events;
 	assert_int_equal(sl_pipeline_new(&options, &fixture->pipeline), 0);
@@ -174,6 +190,7 @@ fixture_fini(struct fixture *fixture)
 		unbind(fixture->snapshot->layers[i]);
 	sl_pipeline_free(fixture->pipeline);
 	sl_snapshot_free(fixture->snapshot);
+	sl_ring_free(fixture->commands);
 	sl_ring_free(fixture->events);
 	sl_counters_free(fixture->counters);
 	sl_policy_free(fixture->policy);
@@ -297,18 +314,44 @@ bind(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *bindin
 	return sl_callout_notify_add(binding->callout, filter, NULL, &binding->context, err);
 }
 
-void
-fixture_compile(struct fixture *fixture)
+static struct sl_snapshot *
+compile(struct fixture *fixture, const struct sl_snapshot *previous)
 {
 	const struct sl_compile_host compile_host = {.bind = bind, .ctx = fixture};
 	struct sl_problems problems = {0};
+	struct sl_snapshot *snapshot = NULL;
 	struct sl_error err = {0};
 
 	if (!sl_policy_check(fixture->policy, NULL, NULL, &problems))
 		fail_msg("%s: %s", problems.list[0].pointer, problems.list[0].detail);
-	if (sl_snapshot_compile(
-		    fixture->policy, 7, NULL, NULL, &compile_host, &fixture->snapshot, &err) != 0)
+	if (sl_snapshot_compile(fixture->policy, fixture->revision, previous, NULL, &compile_host,
+		    &snapshot, &err) != 0)
 		fail_msg("%s", err.text);
+	return snapshot;
+}
+
+void
+fixture_compile(struct fixture *fixture)
+{
+	fixture->snapshot = compile(fixture, NULL);
+}
+
+void
+fixture_commit(struct fixture *fixture)
+{
+	struct sl_snapshot *previous = fixture->snapshot;
+
+	fixture->revision++;
+	fixture->snapshot = compile(fixture, previous);
+	for (int i = 0; previous != NULL && i < SLUICE_LAYER_COUNT; i++)
+		unbind(previous->layers[i]);
+	sl_snapshot_free(previous);
+}
+
+void
+fixture_remove(struct fixture *fixture, const char *key)
+{
+	sl_policy_remove(fixture->policy, SL_OBJECT_FILTER, key);
 }
 
 void
@@ -316,7 +359,7 @@ fixture_run(struct fixture *fixture, uint32_t path, const struct sl_frame *frame
 	struct sl_outcome *outcomes)
 {
 	sl_pipeline_run(fixture->pipeline, fixture->snapshot, SL_MODE_INLINE, path, frames, n,
-		1000000000, outcomes);
+		fixture->now_ns, outcomes);
 }
 
 const char *

@@ -29,10 +29,18 @@ struct fixture {
 	struct sl_path paths[N_PATHS];
 	uint32_t n_counters;
 	uint32_t n_differences; /* reported by the check engine */
+	struct sl_ring *commands;
+	uint64_t now_ns; /* when packets come */
+	uint64_t revision;
 };
+
+#define FIXTURE_NOW_NS 1000000000u
 
 /* An empty policy; `event_rate` as in the pipeline's options, the ring holds 64. */
 void fixture_init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate);
+/* The same with flows, when `flows` is not NULL. */
+void fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
+	const struct sl_flow_config *flows);
 void fixture_fini(struct fixture *fixture);
 /* An unfinished filter at `layer` that permits. */
 struct sl_filter *fixture_filter(enum sluice_layer layer, const char *key, const char *sublayer);
@@ -52,6 +60,10 @@ void fixture_add_missing(
 	struct fixture *fixture, enum sluice_layer layer, const char *key, const char *sublayer);
 /* Checks and compiles the policy: the fixture's snapshot. */
 void fixture_compile(struct fixture *fixture);
+/* Compiles what the policy is now: the next revision. */
+void fixture_commit(struct fixture *fixture);
+/* Takes a filter out of the policy. */
+void fixture_remove(struct fixture *fixture, const char *key);
 /* Judges the packets at once, in mode inline. */
 void fixture_run(struct fixture *fixture, uint32_t path, const struct sl_frame *frames, uint32_t n,
 	struct sl_outcome *outcomes);
@@ -71,6 +83,8 @@ struct mock_call {
 	uint32_t packet_length;
 	char discard_reason[32]; /* "" where there is none */
 	uint64_t discard_filter_id;
+	uint64_t flow; /* handle; 0: none */
+	uint32_t direction;
 };
 
 /* Calls since the last mock_reset. */

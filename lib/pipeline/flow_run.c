@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packet time: packets meet their flows, wave after wave. */
+#include "pipeline/flow.h"
+
+const uint8_t sl_auth_layers[SL_AUTH_COUNT] = {
+	[SL_AUTH_RECV_ACCEPT_V4] = SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
+	[SL_AUTH_CONNECT_V4] = SLUICE_LAYER_ALE_AUTH_CONNECT_V4,
+	[SL_AUTH_RECV_ACCEPT_V6] = SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6,
+	[SL_AUTH_CONNECT_V6] = SLUICE_LAYER_ALE_AUTH_CONNECT_V6,
+};
+
+/* --- Before the packets are met. --- */
+
+static bool
+is_enforced(const struct sl_flows *flows, const struct sl_snapshot *snapshot)
+{
+	return flows->config.enforce == SL_FLOW_ENFORCE_ALWAYS ||
+		(flows->config.enforce == SL_FLOW_ENFORCE_AUTO && snapshot->needs_state);
+}
+
+/* Another snapshot forgets what was refused, which programs of the last one did. */
+static void
+notice_snapshot(struct sl_flows *flows, const struct sl_snapshot *snapshot)
+{
+	if (SL_LIKELY(flows->snapshot == snapshot && flows->revision == snapshot->revision))
+		return;
+	flows->snapshot = snapshot;
+	flows->revision = snapshot->revision;
+	flows->epoch++;
+	flows->swept = 0;
+}
+
+static void
+start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
+{
+	struct sl_flows *flows = burst->pipeline->flows;
+
+	notice_snapshot(flows, burst->snapshot);
+	step->burst = burst;
+	step->members = members;
+	step->special = 0;
+	step->stale = 0;
+	step->opened = 0;
+	step->stopped = 0;
+	step->dropped = 0;
+	step->untracked = 0;
+	step->now_ms = sl_flow_clock(flows->table, burst->now_ns);
+	step->is_enforced = is_enforced(flows, burst->snapshot);
+	step->tcp_mode = step->is_enforced ? (uint8_t)flows->config.tcp : SL_FLOW_TCP_LOOSE;
+	step->odd_flags = SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_PENDING | SL_FLOW_UNENFORCED;
+	step->odd_value = step->is_enforced ? 0 : SL_FLOW_UNENFORCED;
+	for (uint32_t i = 0; i < SL_AUTH_COUNT; i++)
+		step->generations[i] = burst->snapshot->generations[sl_auth_layers[i]];
+}
+
+/* The key of an ICMP error is that of the flow which it is about; false: it is about none. */
+static bool
+take_error_key(struct sl_flow_step *step, uint32_t packet)
+{
+	const struct sl_burst *burst = step->burst;
+	uint32_t seq;
+	bool has_seq;
+
+	step->special |= (uint64_t)1 << packet;
+	return sl_flow_key_of_error(&burst->frames[packet], &burst->metas[packet],
+		burst->path->flow_zone, &step->keys[packet], &seq, &has_seq);
+}
+
+/* Packets without a key have an impossible one, which finds nothing. */
+static void
+take_key(struct sl_flow_step *step, uint32_t packet)
+{
+	const struct sl_burst *burst = step->burst;
+	struct sl_meta *meta = &burst->metas[packet];
+	struct sl_flow_key *key = &step->keys[packet];
+	bool has_key;
+
+	if (SL_UNLIKELY((meta->meta_flags & SL_META_IS_ICMP_ERROR) != 0))
+		has_key = take_error_key(step, packet);
+	else
+		has_key = sl_flow_key_of(meta, burst->path->flow_zone, key);
+	if (SL_UNLIKELY(!has_key))
+		*key = (struct sl_flow_key){.ip_version = 0};
+	else if (SL_UNLIKELY(sl_flow_is_wildcard(step, meta)))
+		sl_flow_key_wildcard(key);
+}
+
+void
+sl_flow_step_find(struct sl_burst *burst, uint64_t members)
+{
+	struct sl_flow_step *step = &burst->pipeline->flows->step;
+	const struct sl_flow_table *table = burst->pipeline->flows->table;
+	uint32_t n = members == 0 ? 0 : 64u - (uint32_t)__builtin_clzll(members);
+
+	start(step, burst, members);
+	if (n == 0)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		if (SL_LIKELY((members >> i & 1) != 0))
+			take_key(step, i);
+		else
+			step->keys[i] = (struct sl_flow_key){.ip_version = 0};
+	}
+	sl_flow_hash(table, step->keys, n, step->hashes);
+	sl_flow_find(table, step->keys, step->hashes, n, step->found);
+}
+
+/* --- One packet. --- */
+
+/* Finds again what came or went since the burst's flows were found. */
+static struct sl_flow *
+look_again(struct sl_flow_step *step, uint32_t packet)
+{
+	const struct sl_flow_table *table = step->burst->pipeline->flows->table;
+
+	step->stale &= ~((uint64_t)1 << packet);
+	sl_flow_find(table, &step->keys[packet], &step->hashes[packet], 1, &step->found[packet]);
+	return step->found[packet];
+}
+
+/*
+ * What multicast or broadcast from the same local end opened.  One that a later policy has not judged gives
+ * no rights: who answers is not who was asked, so the answer cannot be judged in its place.
+ */
+static struct sl_flow *
+find_wildcard(struct sl_flow_step *step, uint32_t packet)
+{
+	struct sl_burst *burst = step->burst;
+	struct sl_flows *flows = burst->pipeline->flows;
+	struct sl_flow_key key = step->keys[packet];
+	struct sl_flow *flow;
+	uint64_t hash;
+
+	if (burst->path->direction != SLUICE_DIRECTION_INBOUND ||
+		burst->now_ns > flows->wildcards_until_ns || key.protocol == 6 ||
+		flows->config.multicast != SL_FLOW_MULTICAST_ALLOW)
+		return NULL;
+	sl_flow_key_wildcard(&key);
+	sl_flow_hash(flows->table, &key, 1, &hash);
+	sl_flow_find(flows->table, &key, &hash, 1, &flow);
+	if (flow == NULL || (flow->flags & SL_FLOW_REVOKED) != 0 ||
+		flow->generation != step->generations[sl_auth_of(flow)] ||
+		sl_flow_is_over(flows->table, flow, burst->now_ns))
+		return NULL;
+	step->found[packet] = flow;
+	return flow;
+}
+
+/* The packet's flow as it is now; one whose time is over has been ended. */
+static struct sl_flow *
+find_live(struct sl_flow_step *step, uint32_t packet)
+{
+	struct sl_burst *burst = step->burst;
+	struct sl_flow *flow = step->found[packet];
+
+	if (flow == NULL &&
+		((step->stale >> packet & 1) != 0 ||
+			(step->opened >> (step->hashes[packet] & 63) & 1) != 0))
+		flow = look_again(step, packet);
+	if (flow != NULL && (flow->flags & SL_FLOW_PENDING) == 0 &&
+		sl_flow_is_over(burst->pipeline->flows->table, flow, burst->now_ns)) {
+		sl_flow_end(
+			burst->pipeline, burst->snapshot, burst->now_ns, flow, SL_FLOW_END_IDLE);
+		flow = NULL;
+	}
+	if (flow == NULL && (step->special >> packet & 1) == 0)
+		flow = find_wildcard(step, packet);
+	return flow;
+}
+
+/*
+ * The place of a flow that was revoked.  A SYN, and what has no connections, may try anew; the rest of a
+ * connection may not.
+ */
+static void
+meet_revoked(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
+{
+	const uint8_t flags = step->burst->metas[packet].tcp_flags & 0x17; /* FIN SYN RST ACK */
+
+	if (!sl_flow_is_tcp(flow) || flags == 0x02) {
+		sl_flow_discard(step->burst->pipeline, flow);
+		sl_flow_open(step, packet);
+		return;
+	}
+	__atomic_store_n(&flow->last_ms, step->now_ms, __ATOMIC_RELAXED);
+	sl_flow_drop(step, packet, SL_REASON_FLOW_REVOKED);
+}
+
+/* True when the packet has to wait for what a layer says of its flow. */
+static bool
+gather(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
+{
+	const uint64_t bit = (uint64_t)1 << packet;
+
+	if (flow->generation != step->generations[sl_auth_of(flow)] &&
+		!sl_flow_is_unaffected(step, flow))
+		step->judging |= bit;
+	else if ((step->establishing & bit) != 0 && !sl_flow_has_judge_of_established(step, flow)) {
+		step->establishing &= ~bit;
+		sl_flow_confirm(step, packet, flow);
+	}
+	if (((step->judging | step->establishing) & bit) == 0)
+		return false;
+	sl_flow_set_flags(flow, SL_FLOW_PENDING, 0);
+	return true;
+}
+
+/* Whether the flow's windows were checked from its beginning shows in its flags. */
+static void
+note_enforcement(struct sl_flow_step *step, struct sl_flow *flow)
+{
+	if (!step->is_enforced && (flow->flags & SL_FLOW_UNENFORCED) == 0)
+		sl_flow_set_flags(flow, SL_FLOW_UNENFORCED, 0);
+	else if (step->is_enforced && (flow->flags & SL_FLOW_UNENFORCED) != 0)
+		sl_flow_set_flags(flow, 0, SL_FLOW_UNENFORCED);
+}
+
+static void
+meet(struct sl_flow_step *step, uint32_t packet)
+{
+	const uint64_t bit = (uint64_t)1 << packet;
+	struct sl_flow *flow;
+
+	if (step->is_full) {
+		step->waiting |= bit;
+		return;
+	}
+	flow = find_live(step, packet);
+	if (flow != NULL && (flow->flags & SL_FLOW_PENDING) != 0) {
+		step->waiting |= bit;
+	} else if ((step->special & bit) != 0) {
+		sl_flow_relate(step, packet, flow);
+	} else if (flow == NULL) {
+		sl_flow_open(step, packet);
+	} else if ((flow->flags & SL_FLOW_REVOKED) != 0) {
+		meet_revoked(step, packet, flow);
+	} else if (!sl_flow_is_tcp(flow) || sl_flow_track(step, packet, flow)) {
+		note_enforcement(step, flow);
+		if (!gather(step, packet, flow))
+			sl_flow_ride(step, packet, flow);
+	}
+}
+
+/* True for a packet of a flow about which nothing is to be decided but what TCP says. */
+static SL_ALWAYS_INLINE bool
+is_plain(const struct sl_flow_step *step, uint32_t packet, const struct sl_flow *flow)
+{
+	return flow != NULL && (flow->flags & step->odd_flags) == step->odd_value &&
+		flow->generation == step->generations[sl_auth_of(flow)] &&
+		step->now_ms - flow->last_ms < step->burst->pipeline->flows->fresh_ms &&
+		(step->special >> packet & 1) == 0 && !step->is_full;
+}
+
+/* --- Waves. --- */
+
+static void
+meet_all(struct sl_flow_step *step, uint64_t packets)
+{
+	struct sl_flow *flow;
+	uint32_t packet;
+
+	for (; packets != 0; packets &= packets - 1) {
+		packet = (uint32_t)__builtin_ctzll(packets);
+		flow = step->found[packet];
+		if (SL_UNLIKELY(!is_plain(step, packet, flow))) {
+			meet(step, packet);
+			continue;
+		}
+		if (sl_flow_is_tcp(flow)) {
+			if (!sl_flow_track(step, packet, flow))
+				continue;
+			if (SL_UNLIKELY((step->establishing >> packet & 1) != 0 &&
+				    gather(step, packet, flow)))
+				continue;
+		}
+		sl_flow_ride(step, packet, flow);
+	}
+}
+
+/* Shows what no layer dropped to the discard twins of the transport layers (WFP section 1.7). */
+static void
+show_dropped(struct sl_flow_step *step)
+{
+	static const uint8_t twins[2][2] = {
+		[SLUICE_DIRECTION_OUTBOUND] = {SLUICE_LAYER_OUTBOUND_TRANSPORT_V4_DISCARD,
+			SLUICE_LAYER_OUTBOUND_TRANSPORT_V6_DISCARD},
+		[SLUICE_DIRECTION_INBOUND] = {SLUICE_LAYER_INBOUND_TRANSPORT_V4_DISCARD,
+			SLUICE_LAYER_INBOUND_TRANSPORT_V6_DISCARD},
+	};
+	struct sl_burst *burst = step->burst;
+	const struct sl_layer_program *program;
+	uint64_t members[2] = {0, 0};
+	uint32_t packet;
+
+	for (uint64_t left = step->dropped; left != 0; left &= left - 1) {
+		packet = (uint32_t)__builtin_ctzll(left);
+		members[burst->metas[packet].ip_version == 6] |= (uint64_t)1 << packet;
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		program = burst->snapshot->layers[twins[burst->path->direction][i]];
+		if (program != NULL && members[i] != 0)
+			sl_pipeline_visit_twin(burst, program, members[i]);
+	}
+}
+
+uint64_t
+sl_flow_step_run(struct sl_burst *burst, uint64_t members)
+{
+	struct sl_flow_step *step = &burst->pipeline->flows->step;
+	uint64_t packets = members;
+
+	do {
+		step->waiting = 0;
+		step->opening = 0;
+		step->judging = 0;
+		step->establishing = 0;
+		step->is_full = false;
+		meet_all(step, packets);
+		if (SL_UNLIKELY(step->opening != 0))
+			sl_flow_authorize(step);
+		if (SL_UNLIKELY(step->judging != 0))
+			sl_flow_reauthorize(step);
+		if (SL_UNLIKELY(step->establishing != 0))
+			sl_flow_establish(step);
+		packets = step->waiting;
+	} while (SL_UNLIKELY(packets != 0));
+	if (SL_UNLIKELY(step->untracked != 0))
+		step->stopped |= sl_flow_judge_untracked(burst, step->untracked);
+	if (SL_UNLIKELY(step->dropped != 0))
+		show_dropped(step);
+	return step->stopped;
+}
+
+void
+sl_flow_drop(struct sl_flow_step *step, uint32_t packet, enum sl_reason reason)
+{
+	const uint64_t bit = (uint64_t)1 << packet;
+
+	sl_pipeline_stop_all(step->burst, bit, reason);
+	step->stopped |= bit;
+	step->dropped |= bit;
+}
+
+/* --- What the transport layer of inbound packets is told before they meet their flows. --- */
+
+bool
+sl_flow_step_announce(struct sl_burst *burst, uint64_t members)
+{
+	const struct sl_flow_step *step = &burst->pipeline->flows->step;
+	const struct sl_flow *flow;
+	struct sl_meta *meta;
+	uint32_t packet;
+
+	if (burst->snapshot->layers[SLUICE_LAYER_INBOUND_TRANSPORT_V4] == NULL &&
+		burst->snapshot->layers[SLUICE_LAYER_INBOUND_TRANSPORT_V6] == NULL)
+		return false;
+	for (members &= ~step->special; members != 0; members &= members - 1) {
+		packet = (uint32_t)__builtin_ctzll(members);
+		flow = step->found[packet];
+		meta = &burst->metas[packet];
+		meta->flow.entry = step->found[packet];
+		if (flow == NULL || flow->generation != step->generations[sl_auth_of(flow)])
+			meta->flags_transport |= SLUICE_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY;
+	}
+	return true;
+}
+
+void
+sl_flow_step_unannounce(struct sl_burst *burst, uint64_t members)
+{
+	for (; members != 0; members &= members - 1)
+		burst->metas[__builtin_ctzll(members)].flags_transport &=
+			~SLUICE_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY;
+}

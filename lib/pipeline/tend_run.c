@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packet time: what flows need besides packets: commands, ageing, the sweep. A bounded amount a round. */
+#include "pipeline/flow.h"
+
+#define COMMANDS_MAX 32u
+#define DUE_MAX      SL_PIPELINE_BURST_MAX
+#define DUE_WORK     128u /* entries looked at */
+#define SWEEP_MAX    16u  /* flows judged */
+#define SWEEP_WORK   64u  /* places looked at */
+
+/* --- Commands. --- */
+
+static void
+kill_flow(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns,
+	uint64_t id)
+{
+	struct sl_flow *flow = sl_flow_by_id(pipeline->flows->table, id);
+
+	if (flow != NULL && (flow->flags & SL_FLOW_REVOKED) == 0)
+		sl_flow_revoke(pipeline, snapshot, now_ns, flow, SL_FLOW_END_ADMIN);
+}
+
+static void
+obey(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
+{
+	struct sl_flows *flows = pipeline->flows;
+	struct sl_flow_command command;
+
+	if (flows->commands == NULL)
+		return;
+	for (uint32_t i = 0; i < COMMANDS_MAX && sl_ring_get(flows->commands, &command); i++) {
+		switch ((enum sl_flow_command_type)command.type) {
+		case SL_FLOW_COMMAND_KILL:
+			kill_flow(pipeline, snapshot, now_ns, command.id);
+			break;
+		case SL_FLOW_COMMAND_EVENTS_ON:
+			flows->has_events = true;
+			break;
+		case SL_FLOW_COMMAND_EVENTS_OFF:
+			flows->has_events = false;
+			break;
+		}
+	}
+}
+
+/* --- Time-outs. --- */
+
+static void
+age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
+{
+	struct sl_flow_table *table = pipeline->flows->table;
+	struct sl_flow *due[DUE_MAX], *closing[DUE_MAX];
+	uint32_t n, n_closing = 0;
+
+	n = sl_flow_due(table, now_ns, DUE_WORK, due, DUE_MAX);
+	for (uint32_t i = 0; i < n; i++) {
+		if ((due[i]->flags & SL_FLOW_REVOKED) != 0)
+			continue;
+		if (due[i]->end == SL_FLOW_END_NONE)
+			sl_flow_set_end(due[i], SL_FLOW_END_IDLE);
+		closing[n_closing++] = due[i];
+	}
+	if (n_closing != 0)
+		sl_flow_close(pipeline, snapshot, now_ns, closing, n_closing);
+	for (uint32_t i = 0; i < n; i++)
+		sl_flow_discard(pipeline, due[i]);
+}
+
+/* --- The sweep. --- */
+
+/* A flow as a packet of its opener's direction; false: which port it passes is not known. */
+static bool
+portray(const struct sl_flows *flows, const struct sl_flow *flow, struct sl_meta *meta)
+{
+	const bool is_connect = (flow->flags & SL_FLOW_OUTBOUND) != 0;
+	const uint32_t direction =
+		is_connect ? SLUICE_DIRECTION_OUTBOUND : SLUICE_DIRECTION_INBOUND;
+
+	if (flows->zones[direction][flow->key.domain >> 24] == NULL)
+		return false;
+	sl_flow_portray(flows, flow, is_connect, meta);
+	sl_flow_dress(
+		meta, flow, SLUICE_CONDITION_FLAG_IS_REAUTHORIZE, SLUICE_REAUTHORIZE_POLICY_CHANGE);
+	return true;
+}
+
+/*
+ * Judges flows of one layer as a packet would have them judged, but without what only a packet has.  What is
+ * permitted is left for its next packet: only that can tell under which signature.
+ */
+static void
+judge(struct sl_pipeline *pipeline, struct sl_burst *burst, enum sl_auth auth,
+	struct sl_flow *const list[], uint64_t members)
+{
+	const struct sl_layer_program *program = burst->snapshot->layers[sl_auth_layers[auth]];
+	struct sl_auth_answer *answer = &pipeline->flows->step.answer;
+	struct sl_flow *flow;
+	uint64_t stopped;
+
+	if (program == NULL || program->has_callouts || members == 0)
+		return;
+	answer->is_reauthorization = true;
+	answer->unaffected = 0;
+	for (uint64_t left = members; left != 0; left &= left - 1)
+		answer->signature[__builtin_ctzll(left)] = list[__builtin_ctzll(left)]->signature;
+	stopped = sl_pipeline_visit_auth(burst, program, members, answer);
+	for (; members != 0; members &= members - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(members);
+
+		flow = list[i];
+		if ((answer->unaffected >> i & 1) != 0) {
+			flow->generation = burst->snapshot->generations[sl_auth_layers[auth]];
+			sl_counter_add(&pipeline->counters->flows.unaffected, 1);
+		} else if ((stopped >> i & 1) != 0) {
+			sl_counter_add(&pipeline->counters->flows.revoked, 1);
+			sl_flow_revoke(
+				pipeline, burst->snapshot, burst->now_ns, flow, SL_FLOW_END_POLICY);
+		}
+	}
+}
+
+void
+sl_flow_sweep_some(
+	struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
+{
+	struct sl_flows *flows = pipeline->flows;
+	struct sl_flow *list[SWEEP_MAX];
+	struct sl_meta metas[SWEEP_MAX];
+	struct sl_burst burst = {
+		.pipeline = pipeline,
+		.snapshot = snapshot,
+		.path = &pipeline->paths[0],
+		.metas = metas,
+		.outcomes = flows->outcomes,
+		.now_ns = now_ns,
+		.is_silent = true,
+	};
+	uint64_t sets[SL_AUTH_COUNT] = {0};
+	uint32_t n;
+
+	n = sl_flow_sweep(flows->table, &flows->sweep_at, SWEEP_WORK, list, SWEEP_MAX);
+	for (uint32_t i = 0; i < n; i++) {
+		const enum sl_auth auth = sl_auth_of(list[i]);
+
+		if ((list[i]->flags & (SL_FLOW_REVOKED | SL_FLOW_WILDCARD)) == 0 &&
+			list[i]->generation != snapshot->generations[sl_auth_layers[auth]] &&
+			portray(flows, list[i], &metas[i]))
+			sets[auth] |= (uint64_t)1 << i;
+	}
+	for (uint32_t auth = 0; auth < SL_AUTH_COUNT; auth++)
+		judge(pipeline, &burst, auth, list, sets[auth]);
+}
+
+void
+sl_flow_tend(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
+{
+	struct sl_flows *flows = pipeline->flows;
+
+	obey(pipeline, snapshot, now_ns);
+	age(pipeline, snapshot, now_ns);
+	if (snapshot != NULL && flows->config.reauth == SL_FLOW_REAUTH_SWEEP &&
+		flows->swept < 2 * sl_flow_table_max(flows->table)) {
+		sl_flow_sweep_some(pipeline, snapshot, now_ns);
+		flows->swept += SWEEP_WORK;
+	}
+}
