@@ -78,3 +78,9 @@ sl_datagram_meta(const struct sl_datagram *datagram)
 {
 	return &datagram->meta;
 }
+
+enum sl_reason
+sl_datagram_reason(const struct sl_datagram *datagram)
+{
+	return datagram->reason;
+}

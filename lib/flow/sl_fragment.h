@@ -76,6 +76,8 @@ uint32_t sl_datagram_path(const struct sl_datagram *datagram);
 uint32_t sl_datagram_count(const struct sl_datagram *datagram);
 /* Metadata of the fragment with offset 0, or until that has come of the one that came first; for reports. */
 const struct sl_meta *sl_datagram_meta(const struct sl_datagram *datagram);
+/* Why its fragments are let go, enum sl_reason. */
+enum sl_reason sl_datagram_reason(const struct sl_datagram *datagram);
 /* Lets all of its fragments go, with `reason` (NONE: to be sent), and forgets it. */
 void sl_datagram_release(
 	struct sl_fragments *fragments, struct sl_datagram *datagram, enum sl_reason reason);

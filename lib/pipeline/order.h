@@ -41,9 +41,11 @@ struct sl_order_visit {
 
 struct sl_order {
 	struct sl_order_visit visits[SL_ORDER_VISITS];
-	uint8_t n_before_ip;     /* the parser's refusals end before this visit */
-	uint8_t n_before_whole;  /* fragments are held before this visit, and flows found */
-	uint8_t n_before_flow;   /* packets meet their flows before this visit */
+	uint8_t n_before_ip;    /* the parser's refusals end before this visit */
+	uint8_t n_before_whole; /* fragments are held before this visit, and flows found */
+	uint8_t n_before_flow;  /* packets meet their flows before this visit */
+	uint8_t n_whole;        /* from this visit on single fragments are seen again */
+	uint8_t n_ippacket;     /* with the next: fragments are seen, and later the whole of them */
 	uint8_t refused_twin_v4; /* enum sluice_layer: where such a packet is shown last */
 	uint8_t refused_twin_v6;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pipeline/flow.h"
+#include "pipeline/fragments.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -69,6 +70,8 @@ sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **
 		rc = make_scratch(pipeline);
 	if (rc == 0)
 		rc = sl_flows_new(options, pipeline->paths, &pipeline->flows);
+	if (rc == 0)
+		rc = sl_reassembly_new(options, &pipeline->reassembly);
 	if (rc != 0) {
 		sl_pipeline_free(pipeline);
 		return rc;
@@ -82,6 +85,7 @@ sl_pipeline_free(struct sl_pipeline *pipeline)
 {
 	if (pipeline == NULL)
 		return;
+	sl_reassembly_free(pipeline->reassembly);
 	sl_flows_free(pipeline->flows);
 	sl_matches_fini(&pipeline->reference);
 	sl_matches_fini(&pipeline->matches);

@@ -18,7 +18,8 @@ _Static_assert(SL_PIPELINE_BURST_MAX <= 64, "a set of packets is a 64-bit mask")
 
 #define SL_PIPELINE_TRACE_MAX 64u /* steps kept of a packet that gets an event */
 
-struct sl_flows; /* flow.h */
+struct sl_flows;      /* flow.h */
+struct sl_reassembly; /* fragments.h */
 
 struct sl_pipeline {
 	struct sl_counters *counters;
@@ -37,10 +38,11 @@ struct sl_pipeline {
 
 	uint32_t n_paths;
 	struct sl_path *paths;
-	struct sl_meta *metas;      /* SL_PIPELINE_BURST_MAX a path */
-	struct sl_meta **meta_list; /* their addresses, as the parser takes them */
-	const struct sl_meta *last; /* those of the last burst */
-	struct sl_flows *flows;     /* NULL: none are kept */
+	struct sl_meta *metas;            /* SL_PIPELINE_BURST_MAX a path */
+	struct sl_meta **meta_list;       /* their addresses, as the parser takes them */
+	const struct sl_meta *last;       /* those of the last burst */
+	struct sl_flows *flows;           /* NULL: none are kept */
+	struct sl_reassembly *reassembly; /* NULL: fragments are not held */
 };
 
 /* One burst on its way; lives on the stack of sl_pipeline_run. */
@@ -53,7 +55,8 @@ struct sl_burst {
 	struct sl_outcome *outcomes;
 	uint64_t *reasons; /* the counters of what is dropped or, in mode monitor, would be */
 	uint64_t now_ns;
-	uint64_t suppressed; /* packets whose replies a discard twin suppressed */
+	uint64_t suppressed;  /* packets whose replies a discard twin suppressed */
+	uint32_t first_reply; /* those before are of other packets */
 	bool is_monitor;
 	bool is_silent;    /* nothing is reported: no packet asks */
 	bool has_reported; /* a difference */
@@ -122,6 +125,10 @@ void sl_pipeline_visit_twin(
 void sl_pipeline_stop(struct sl_burst *burst, const struct sl_stop *stop);
 /* Ends the way of `members` for a reason of no layer. */
 void sl_pipeline_stop_all(struct sl_burst *burst, uint64_t members, enum sl_reason reason);
+/* Shows packets that are dropped for a reason of no layer to the discard twin of the IP packet layer. */
+void sl_pipeline_show_refused(struct sl_burst *burst, uint64_t members);
+/* Takes out the burst's replies that shall not leave, keeping the order of the rest. */
+void sl_pipeline_sweep_replies(struct sl_burst *burst);
 /* Ends the way of `members` for what the parser found, twins included. */
 void sl_pipeline_refuse(struct sl_burst *burst, uint64_t members);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pipeline/flow.h"
+#include "pipeline/fragments.h"
 
 #include <string.h>
 
@@ -115,29 +116,35 @@ judge(struct sl_burst *burst, uint32_t n)
 {
 	const struct sl_order *order = &sl_order[burst->path->direction];
 	uint64_t sets[SL_ORDER_CLASS_COUNT];
-	uint64_t alive = first_packets(n), refused;
+	uint64_t alive = first_packets(n), viewed = 0, refused;
 
 	refused = sl_pipeline_sort(burst, n, sets);
-	alive = sl_pipeline_visit_some(burst, sets, 0, order->n_before_ip, alive);
+	if (SL_UNLIKELY(sets[SL_ORDER_FRAGMENT] != 0))
+		viewed = sl_reassembly_viewed(burst, sets[SL_ORDER_FRAGMENT] & ~refused);
+	alive = sl_pipeline_visit_some(burst, sets, 0, order->n_before_ip, alive & ~viewed);
 	if ((alive & refused) != 0) {
 		sl_pipeline_refuse(burst, alive & refused);
 		alive &= ~refused;
 	}
 	alive = sl_pipeline_visit_some(
 		burst, sets, order->n_before_ip, order->n_before_whole, alive);
+	alive |= viewed;
+	if (SL_UNLIKELY((alive & sets[SL_ORDER_FRAGMENT]) != 0))
+		alive &= ~sl_reassembly_take(burst, sets, alive);
 	sl_pipeline_judge_whole(burst, sets, SL_ORDER_VISITS, alive);
 }
 
-/* Takes out the replies that shall not leave, keeping the order of the rest. */
-static void
-sweep_replies(struct sl_burst *burst)
+void
+sl_pipeline_sweep_replies(struct sl_burst *burst)
 {
 	struct sl_callout_env *env = &burst->pipeline->env;
 	struct sl_worker_counter *worker = &burst->pipeline->counters->worker;
 	struct sl_reply *reply;
-	uint32_t n_kept = 0;
+	uint32_t n_kept = burst->first_reply;
 
-	for (uint32_t i = 0; i < env->n_replies; i++) {
+	if (SL_LIKELY(env->n_replies == n_kept && env->n_replies_refused == 0))
+		return;
+	for (uint32_t i = n_kept; i < env->n_replies; i++) {
 		reply = &env->replies[i];
 		if (burst->is_monitor || (burst->suppressed >> reply->packet & 1) != 0)
 			continue;
@@ -152,6 +159,7 @@ sweep_replies(struct sl_burst *burst)
 	sl_counter_add(&worker->replies_suppressed, env->n_replies - n_kept);
 	sl_counter_add(&worker->replies_refused, env->n_replies_refused);
 	env->n_replies = n_kept;
+	env->n_replies_refused = 0;
 }
 
 /* In mode monitor everything leaves; outcomes keep what would have happened. */
@@ -192,6 +200,7 @@ sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot
 
 	pipeline->last = burst.metas;
 	start_callouts(&burst);
+	sl_reassembly_start(pipeline, snapshot, mode, now_ns);
 	permit_all(outcomes, n);
 	if (snapshot != NULL && mode == SL_MODE_BYPASS)
 		return;
@@ -211,8 +220,9 @@ sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot
 	judge(&burst, n);
 	if (pipeline->flows != NULL)
 		sl_flow_tend(pipeline, snapshot, now_ns);
-	if (pipeline->env.n_replies + pipeline->env.n_replies_refused != 0)
-		sweep_replies(&burst);
+	sl_pipeline_sweep_replies(&burst);
+	sl_reassembly_finish(&burst);
+	sl_reassembly_age(pipeline, snapshot, mode, now_ns);
 	if (burst.is_monitor)
 		let_pass(outcomes, n);
 }
@@ -228,8 +238,17 @@ sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsho
 	};
 
 	start_callouts(&burst);
+	sl_reassembly_start(pipeline, snapshot, mode, now_ns);
 	if (pipeline->flows != NULL && mode != SL_MODE_BYPASS && mode != SL_MODE_BLOCK)
 		sl_flow_tend(pipeline, snapshot, now_ns);
+	sl_reassembly_age(pipeline, snapshot, mode, now_ns);
+}
+
+void
+sl_pipeline_drain(struct sl_pipeline *pipeline, uint64_t now_ns)
+{
+	pipeline->env.n_replies = 0;
+	sl_reassembly_drain(pipeline, now_ns);
 }
 
 const struct sl_reply *

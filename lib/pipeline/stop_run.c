@@ -147,23 +147,34 @@ sl_pipeline_stop_all(struct sl_burst *burst, uint64_t members, enum sl_reason re
 }
 
 void
-sl_pipeline_refuse(struct sl_burst *burst, uint64_t members)
+sl_pipeline_show_refused(struct sl_burst *burst, uint64_t members)
 {
 	const struct sl_order *order = &sl_order[burst->path->direction];
 	const struct sl_layer_program *twin_v4 = burst->snapshot->layers[order->refused_twin_v4];
 	const struct sl_layer_program *twin_v6 = burst->snapshot->layers[order->refused_twin_v6];
-	struct sl_stop stop = {.action = SL_VERDICT_BLOCK, .rank = SL_RANK_NONE};
 	uint64_t ip4 = 0, ip6 = 0;
+	uint32_t packet;
 
 	for (; members != 0; members &= members - 1) {
-		stop.packet = (uint32_t)__builtin_ctzll(members);
-		stop.reason = burst->metas[stop.packet].reason;
-		sl_pipeline_stop(burst, &stop);
-		ip4 |= (uint64_t)(burst->metas[stop.packet].ip_version == 4) << stop.packet;
-		ip6 |= (uint64_t)(burst->metas[stop.packet].ip_version == 6) << stop.packet;
+		packet = (uint32_t)__builtin_ctzll(members);
+		ip4 |= (uint64_t)(burst->metas[packet].ip_version == 4) << packet;
+		ip6 |= (uint64_t)(burst->metas[packet].ip_version == 6) << packet;
 	}
 	if (twin_v4 != NULL && ip4 != 0)
 		sl_pipeline_visit_twin(burst, twin_v4, ip4);
 	if (twin_v6 != NULL && ip6 != 0)
 		sl_pipeline_visit_twin(burst, twin_v6, ip6);
+}
+
+void
+sl_pipeline_refuse(struct sl_burst *burst, uint64_t members)
+{
+	struct sl_stop stop = {.action = SL_VERDICT_BLOCK, .rank = SL_RANK_NONE};
+
+	for (uint64_t left = members; left != 0; left &= left - 1) {
+		stop.packet = (uint32_t)__builtin_ctzll(left);
+		stop.reason = burst->metas[stop.packet].reason;
+		sl_pipeline_stop(burst, &stop);
+	}
+	sl_pipeline_show_refused(burst, members);
 }

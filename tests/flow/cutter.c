@@ -151,8 +151,8 @@ mark_ip6(const struct cutter_whole *whole, uint32_t offset, uint32_t length, boo
 }
 
 uint32_t
-cutter_cut(const struct cutter_whole *whole, uint32_t offset, uint32_t n, bool is_last,
-	uint8_t bytes[CUTTER_FRAME_MAX])
+cutter_cut(
+	const struct cutter_whole *whole, uint32_t offset, uint32_t n, bool is_last, uint8_t *bytes)
 {
 	uint32_t at = cutter_payload_at(whole), there = 0;
 

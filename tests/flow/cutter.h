@@ -43,10 +43,10 @@ struct cutter_whole {
 void cutter_make(struct cutter_whole *whole, const struct cutter_plan *plan);
 /*
  * Writes the fragment with n bytes from `offset` on, a multiple of 8; returns its length.  Bytes behind the
- * datagram's end are 0xee.
+ * datagram's end are 0xee.  The packet must fit into `bytes`.
  */
 uint32_t cutter_cut(const struct cutter_whole *whole, uint32_t offset, uint32_t n, bool is_last,
-	uint8_t bytes[CUTTER_FRAME_MAX]);
+	uint8_t *bytes);
 /* Offset of the payload in a fragment. */
 uint32_t cutter_payload_at(const struct cutter_whole *whole);
 /* Parses the bytes, inbound, Ethernet. */

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Packet time: fragments are held, and let go. */
+#include "pipeline/fragments.h"
+
+#define AGE_WORK 4u /* datagrams ended a burst */
+
+static const struct sl_outcome permit = {
+	.action = SL_VERDICT_PERMIT,
+	.reason = SL_REASON_NONE,
+	.rank = SL_RANK_NONE,
+};
+
+/* --- Letting go. --- */
+
+/* Names the fragments of the datagram whose turn it is; returns how many there are. */
+static uint32_t
+release(struct sl_reassembly *reassembly, const struct sl_outcome *outcome, uint32_t worker)
+{
+	const struct sl_datagram *going = sl_fragments_going(reassembly->table);
+	struct sl_release *next;
+	struct sl_held held;
+	uint32_t n;
+
+	for (n = 0; going != NULL && sl_fragments_going(reassembly->table) == going; n++) {
+		sl_fragments_let_go(reassembly->table, &held);
+		if ((held.frame.flags & SL_FRAME_LEFT) != 0)
+			continue;
+		next = &reassembly->releases[reassembly->n_releases++];
+		next->held = held;
+		next->outcome = *outcome;
+		next->worker = worker;
+		if (outcome->action == SL_OUTCOME_HANDED)
+			next->held.frame.flags |= SL_FRAME_VIEWED;
+	}
+	return n;
+}
+
+/* Counts and reports a datagram that did not become whole, with what is known of it. */
+static void
+report(const struct sl_burst *burst, const struct sl_datagram *datagram, struct sl_outcome *outcome)
+{
+	struct sl_reassembly *reassembly = burst->pipeline->reassembly;
+	struct sl_burst alone = *burst;
+
+	*reassembly->meta = *sl_datagram_meta(datagram);
+	alone.path = &burst->pipeline->paths[sl_datagram_path(datagram)];
+	alone.frames = NULL;
+	alone.metas = reassembly->meta;
+	alone.outcomes = outcome;
+	sl_pipeline_stop_all(&alone, 1, sl_datagram_reason(datagram));
+}
+
+/*
+ * Lets go what the table has ended or was told to end.  What a fragment of this burst ended under `reported` has
+ * had its event with that.
+ */
+static void
+let_go(const struct sl_burst *burst, enum sl_reason reported)
+{
+	struct sl_reassembly *reassembly = burst->pipeline->reassembly;
+	const struct sl_datagram *going;
+	struct sl_outcome outcome;
+	enum sl_reason reason;
+	uint32_t n, n_counted;
+
+	while ((going = sl_fragments_going(reassembly->table)) != NULL) {
+		reason = sl_datagram_reason(going);
+		n_counted = 0;
+		outcome = permit;
+		if (reason != SL_REASON_NONE && reason != reported) {
+			report(burst, going, &outcome);
+			n_counted = 1;
+		}
+		outcome.reason = (uint8_t)reason;
+		outcome.action = reason == SL_REASON_NONE || burst->is_monitor ? SL_VERDICT_PERMIT
+									       : SL_VERDICT_BLOCK;
+		n = release(reassembly, &outcome, 0);
+		if (reason != SL_REASON_NONE)
+			sl_counter_add(&burst->reasons[reason], n - n_counted);
+	}
+}
+
+/* --- Time, modes and policies. --- */
+
+/* A burst without packets. */
+static struct sl_burst
+quiet_burst(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, enum sl_mode mode,
+	uint64_t now_ns)
+{
+	const bool is_monitor = mode == SL_MODE_MONITOR;
+
+	return (struct sl_burst){
+		.pipeline = pipeline,
+		.snapshot = snapshot,
+		.path = pipeline->paths,
+		.reasons =
+			is_monitor ? pipeline->counters->would_drop : pipeline->counters->reasons,
+		.now_ns = now_ns,
+		.is_monitor = is_monitor,
+	};
+}
+
+static bool
+wants_whole(const struct sl_reassembly *reassembly, const struct sl_snapshot *snapshot,
+	enum sl_mode mode)
+{
+	if (snapshot == NULL || (mode != SL_MODE_INLINE && mode != SL_MODE_MONITOR))
+		return false;
+	return reassembly->reassemble == SL_FRAGMENT_REASSEMBLE_ALWAYS ||
+		(reassembly->reassemble == SL_FRAGMENT_REASSEMBLE_AUTO && snapshot->needs_whole);
+}
+
+/* Why what is held is let go; NONE: it may leave, since nobody wants it whole any more. */
+static enum sl_reason
+reason_of_change(const struct sl_snapshot *snapshot, enum sl_mode mode)
+{
+	if (snapshot == NULL)
+		return SL_REASON_NO_POLICY;
+	return mode == SL_MODE_BLOCK ? SL_REASON_MODE_BLOCK : SL_REASON_NONE;
+}
+
+void
+sl_reassembly_start(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
+	enum sl_mode mode, uint64_t now_ns)
+{
+	struct sl_reassembly *reassembly = pipeline->reassembly;
+	struct sl_burst burst;
+	bool is_on;
+
+	if (reassembly == NULL)
+		return;
+	reassembly->n_releases = 0;
+	is_on = wants_whole(reassembly, snapshot, mode);
+	if (SL_LIKELY(is_on == reassembly->is_on && mode == reassembly->mode))
+		return;
+	reassembly->is_on = is_on;
+	reassembly->mode = (uint8_t)mode;
+	burst = quiet_burst(pipeline, snapshot, mode, now_ns);
+	sl_fragments_flush(reassembly->table, reason_of_change(snapshot, mode));
+	let_go(&burst, SL_REASON_NONE);
+}
+
+void
+sl_reassembly_age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
+	enum sl_mode mode, uint64_t now_ns)
+{
+	struct sl_reassembly *reassembly = pipeline->reassembly;
+	struct sl_burst burst;
+
+	if (reassembly == NULL || !reassembly->is_on)
+		return;
+	sl_fragments_age(reassembly->table, now_ns, AGE_WORK);
+	if (SL_LIKELY(sl_fragments_going(reassembly->table) == NULL))
+		return;
+	burst = quiet_burst(pipeline, snapshot, mode, now_ns);
+	let_go(&burst, SL_REASON_NONE);
+}
+
+void
+sl_reassembly_drain(struct sl_pipeline *pipeline, uint64_t now_ns)
+{
+	struct sl_reassembly *reassembly = pipeline->reassembly;
+	struct sl_burst burst;
+
+	if (reassembly == NULL)
+		return;
+	reassembly->n_releases = 0;
+	burst = quiet_burst(pipeline, NULL, reassembly->mode, now_ns);
+	sl_fragments_flush(reassembly->table, SL_REASON_FRAG_TIMEOUT);
+	let_go(&burst, SL_REASON_NONE);
+}
+
+/* --- Holding. --- */
+
+uint64_t
+sl_reassembly_viewed(const struct sl_burst *burst, uint64_t fragments)
+{
+	uint64_t viewed = 0;
+
+	for (; fragments != 0; fragments &= fragments - 1) {
+		const uint32_t packet = (uint32_t)__builtin_ctzll(fragments);
+
+		if ((burst->frames[packet].flags & SL_FRAME_VIEWED) != 0)
+			viewed |= (uint64_t)1 << packet;
+	}
+	return viewed;
+}
+
+/*
+ * A fragment that does not fit is shown to the twin of the IP packet layer.  The rest of a datagram that was ended
+ * is only counted: that one had its event.
+ */
+static void
+refuse(struct sl_burst *burst, uint32_t packet, enum sl_reason reason)
+{
+	const uint64_t member = (uint64_t)1 << packet;
+
+	if (reason == SL_REASON_FRAG_ENDED) {
+		burst->outcomes[packet].action = SL_VERDICT_BLOCK;
+		burst->outcomes[packet].reason = (uint8_t)reason;
+		sl_counter_add(&burst->reasons[reason], 1);
+	} else {
+		sl_pipeline_stop_all(burst, member, reason);
+	}
+	sl_pipeline_show_refused(burst, member);
+}
+
+static void
+hold(struct sl_burst *burst, uint32_t packet)
+{
+	struct sl_reassembly *reassembly = burst->pipeline->reassembly;
+	const uint32_t path = (uint32_t)(burst->path - burst->pipeline->paths);
+	struct sl_frame frame = burst->frames[packet];
+	enum sl_fragment_answer answer;
+	struct sl_datagram *datagram;
+	enum sl_reason reason;
+
+	if (burst->is_monitor)
+		frame.flags |= SL_FRAME_LEFT;
+	answer = sl_fragments_add(reassembly->table, &frame, &burst->metas[packet], path,
+		burst->now_ns, &reason, &datagram);
+	if (answer == SL_FRAGMENT_DROPPED)
+		refuse(burst, packet, reason);
+	else
+		burst->outcomes[packet].action = SL_OUTCOME_HELD;
+	if (answer == SL_FRAGMENT_COMPLETE)
+		reassembly->complete[reassembly->n_complete++] = (struct sl_complete){
+			.datagram = datagram,
+			.is_handed = (frame.flags & SL_FRAME_VIEWED) != 0,
+		};
+	let_go(burst, reason);
+}
+
+uint64_t
+sl_reassembly_take(
+	struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLASS_COUNT], uint64_t alive)
+{
+	const struct sl_order *order = &sl_order[burst->path->direction];
+	struct sl_reassembly *reassembly = burst->pipeline->reassembly;
+	uint64_t fragments, viewed, left;
+
+	if (reassembly == NULL || !reassembly->is_on)
+		return 0;
+	fragments = alive & sets[SL_ORDER_FRAGMENT] & (sets[SL_ORDER_IP4] | sets[SL_ORDER_IP6]);
+	viewed = sl_reassembly_viewed(burst, fragments);
+	left = viewed |
+		sl_pipeline_visit_some(
+			burst, sets, order->n_whole, SL_ORDER_VISITS, fragments & ~viewed);
+	sl_counter_add(
+		&burst->pipeline->counters->flows.fragments, (uint64_t)__builtin_popcountll(left));
+	for (; left != 0; left &= left - 1)
+		hold(burst, (uint32_t)__builtin_ctzll(left));
+	return fragments;
+}
+
+/* --- Whole datagrams. --- */
+
+/* Whose it is: this worker's, unless somebody knows better. */
+static uint32_t
+owner_of(const struct sl_burst *burst, const struct sl_complete *complete)
+{
+	const struct sl_reassembly *reassembly = burst->pipeline->reassembly;
+
+	if (reassembly->owner == NULL || complete->is_handed || burst->is_monitor ||
+		burst->metas->reason != SL_REASON_NONE)
+		return burst->pipeline->worker;
+	return reassembly->owner(
+		reassembly->owner_ctx, sl_datagram_path(complete->datagram), burst->metas);
+}
+
+/* The layers that see whole datagrams (WFP section 1.6), in the order of the direction. */
+static void
+judge(struct sl_burst *burst)
+{
+	const struct sl_order *order = &sl_order[burst->path->direction];
+	uint64_t sets[SL_ORDER_CLASS_COUNT], alive = 1;
+
+	if (sl_pipeline_sort(burst, 1, sets) != 0) {
+		sl_pipeline_refuse(burst, alive);
+		return;
+	}
+	if (order->n_ippacket < order->n_before_whole)
+		alive = sl_pipeline_visit_some(
+			burst, sets, order->n_ippacket, order->n_ippacket + 2u, alive);
+	alive = sl_pipeline_judge_whole(burst, sets, order->n_whole, alive);
+	if (order->n_ippacket >= order->n_whole)
+		sl_pipeline_visit_some(
+			burst, sets, order->n_ippacket, order->n_ippacket + 2u, alive);
+}
+
+static void
+parse(struct sl_burst *burst, const struct sl_frame *frame)
+{
+	struct sl_meta *meta = burst->metas;
+
+	sl_meta_setup(meta, burst->path->direction, &burst->path->ports);
+	sl_packet_parse(burst->path->link_type, frame, 1, &meta);
+	meta->flags_ip |= SLUICE_CONDITION_FLAG_IS_REASSEMBLED;
+}
+
+/* Judges one datagram, and lets its fragments go with what became of it. */
+static void
+settle(const struct sl_burst *parent, const struct sl_complete *complete)
+{
+	struct sl_pipeline *pipeline = parent->pipeline;
+	struct sl_reassembly *reassembly = pipeline->reassembly;
+	struct sl_outcome outcome = permit;
+	struct sl_burst burst = *parent;
+	struct sl_frame frame;
+	uint32_t worker, n;
+
+	sl_datagram_join(complete->datagram, reassembly->buffer, &frame);
+	burst.frames = &frame;
+	burst.metas = reassembly->meta;
+	burst.outcomes = &outcome;
+	burst.suppressed = 0;
+	burst.first_reply = pipeline->env.n_replies;
+	parse(&burst, &frame);
+	worker = owner_of(&burst, complete);
+	if (worker != pipeline->worker)
+		outcome.action = SL_OUTCOME_HANDED;
+	else
+		judge(&burst);
+	sl_pipeline_sweep_replies(&burst);
+	if (burst.is_monitor)
+		outcome.action = SL_VERDICT_PERMIT;
+	sl_datagram_release(reassembly->table, complete->datagram, outcome.reason);
+	n = release(reassembly, &outcome, worker);
+	if (outcome.reason != SL_REASON_NONE)
+		sl_counter_add(&burst.reasons[outcome.reason], n - 1);
+	sl_counter_add(outcome.action == SL_OUTCOME_HANDED ? &pipeline->counters->flows.handed_over
+							   : &pipeline->counters->flows.datagrams,
+		outcome.action == SL_OUTCOME_HANDED ? n : 1);
+}
+
+void
+sl_reassembly_finish(struct sl_burst *burst)
+{
+	struct sl_reassembly *reassembly = burst->pipeline->reassembly;
+
+	if (SL_LIKELY(reassembly == NULL || reassembly->n_complete == 0))
+		return;
+	for (uint32_t i = 0; i < reassembly->n_complete; i++)
+		settle(burst, &reassembly->complete[i]);
+	reassembly->n_complete = 0;
+}
