@@ -5,6 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A filter as the latest revision had it. */
+struct seen {
+	const struct sl_filter *object; /* NULL: it was not in force */
+	uint32_t counter;
+	uint64_t stamp;
+};
+
 void
 history_begin(struct history *history, struct generator *g, struct generator *other,
 	uint32_t n_filters_max)
@@ -13,6 +20,7 @@ history_begin(struct history *history, struct generator *g, struct generator *ot
 	history->committed = must(sl_policy_clone(g->policy));
 	history->seeds = must(calloc(n_filters_max, sizeof(*history->seeds)));
 	history->counters = must(calloc(n_filters_max, sizeof(*history->counters)));
+	history->seen = must(calloc(n_filters_max, sizeof(*history->seen)));
 }
 
 static void
@@ -32,6 +40,7 @@ history_end(struct history *history)
 	sl_policy_free(history->committed);
 	free(history->seeds);
 	free(history->counters);
+	free(history->seen);
 }
 
 struct generator *
@@ -126,6 +135,7 @@ put_sublayer(struct history *history, uint32_t number, uint64_t seed)
 	sl_problems_fini(&problems);
 	put_object(history, object);
 	history->others_changed = true;
+	history->sublayers_moved = true;
 }
 
 static void
@@ -220,6 +230,54 @@ list_changes(
 	}
 }
 
+/*
+ * A filter whose object and binding are those of the revision before keeps its stamp, unless sublayers have
+ * changed places; any other gets one above all there were.
+ */
+static void
+check_stamps(const struct history *history, const struct sl_layer_program *program,
+	const struct seen *before, uint64_t last, struct seen *now)
+{
+	struct sl_filter_walk walk = {.layer = program};
+	uint32_t rank;
+
+	while (sl_filter_walk_next(&walk, &rank)) {
+		const struct sl_filter_run *run = &program->filters[rank];
+		const struct seen *old = &before[number_of(run->object)];
+		const bool is_same =
+			old->object == run->object && old->counter == run->binding.counter;
+
+		if (is_same ? run->stamp != old->stamp && !history->sublayers_moved
+			    : run->stamp <= last)
+			die("a filter's stamp", run->object->object.key);
+		if (is_same && run->stamp != old->stamp && run->stamp <= last)
+			die("a filter's new stamp", run->object->object.key);
+		now[number_of(run->object)] =
+			(struct seen){run->object, run->binding.counter, run->stamp};
+	}
+}
+
+static void
+check_snapshot(struct history *history, const struct sl_snapshot *old)
+{
+	const struct sl_snapshot *now = history->snapshot;
+	struct seen *seen = must(calloc(history->n_filters_max, sizeof(*seen)));
+
+	if (old == NULL)
+		memset(history->seen, 0, history->n_filters_max * sizeof(*seen));
+	for (uint32_t id = 0; id < SLUICE_LAYER_COUNT; id++) {
+		const bool is_same = old != NULL && old->layers[id] == now->layers[id];
+
+		if (now->generations[id] != (is_same ? old->generations[id] : now->revision))
+			die("generation of", sl_layer_by_id((enum sluice_layer)id)->name);
+		if (now->layers[id] != NULL)
+			check_stamps(history, now->layers[id], history->seen,
+				old == NULL ? 0 : old->stamp, seen);
+	}
+	free(history->seen);
+	history->seen = seen;
+}
+
 static struct sl_snapshot *
 commit(struct history *history, bool has_changes)
 {
@@ -236,8 +294,10 @@ commit(struct history *history, bool has_changes)
 		die("sl_snapshot_compile", err.text);
 	sl_policy_free(history->committed);
 	history->committed = must(sl_policy_clone(history->g->policy));
+	check_snapshot(history, old);
 	history->n_touched = 0;
 	history->others_changed = false;
+	history->sublayers_moved = false;
 	return old;
 }
 

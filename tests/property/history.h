@@ -52,6 +52,8 @@ struct history {
 	uint32_t touched[HISTORY_TOUCH];
 	uint32_t n_touched;
 	bool others_changed;
+	bool sublayers_moved;
+	struct seen *seen; /* by filter: as the latest commit left it */
 	uint32_t binding;
 	struct fold folds[HISTORY_FOLDS];
 	uint32_t n_begun;
