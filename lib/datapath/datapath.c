@@ -9,12 +9,16 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define FLOW_ZONE_SHIFT 24u /* in the domain of a key */
 
 struct sl_datapath {
 	struct worker_shared shared;
@@ -42,20 +46,68 @@ make_rcu(struct sl_datapath *datapath)
 	return rte_rcu_qsbr_init(datapath->shared.rcu, SL_DATAPATH_WORKERS_MAX) == 0 ? 0 : -ENOMEM;
 }
 
+/* Rings from which workers take what others hand over; none when no link has several queues. */
+static int
+make_inboxes(struct sl_datapath *datapath)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	for (uint32_t i = 0; i < datapath->n_workers && links_share(&datapath->links); i++) {
+		snprintf(name, sizeof(name), "sluice-inbox-%u", i);
+		/* Workers may share CPUs: whoever was preempted while putting must not hold up the others. */
+		datapath->shared.inboxes[i] = rte_ring_create(
+			name, WORKER_INBOX_MAX, SOCKET_ID_ANY, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
+		if (datapath->shared.inboxes[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * A worker's share of flows and fragments, among `n` that serve links.  Held fragments keep packet buffers, of
+ * which queues must have theirs first.
+ */
+static void
+share_flows(struct sl_datapath *datapath, const struct sl_flow_config *flows, uint32_t n,
+	struct sl_flow_config *share)
+{
+	struct sl_flow_config whole = *flows;
+	uint32_t held_max = SL_MAX(links_held_max(&datapath->links), n);
+
+	if (whole.fragments.held > held_max) {
+		sl_log_notice(
+			"at most %u fragments are held instead of %u: memory.megabytes gives no "
+			"buffers for more",
+			held_max, whole.fragments.held);
+		whole.fragments.held = held_max;
+	}
+	sl_flow_config_share(&whole, n, share);
+}
+
 static int
 make_workers(
 	struct sl_datapath *datapath, const struct sl_datapath_config *config, struct sl_error *err)
 {
+	const struct steer *steers[2 * SL_DATAPATH_LINKS_MAX];
 	struct sl_path paths[2 * SL_DATAPATH_LINKS_MAX];
+	uint64_t serving = links_workers(&datapath->links);
+	struct sl_flow_config share;
+	struct worker_config worker = {
+		.datapath = config, .paths = paths, .steers = steers, .shared = &datapath->shared};
 
-	links_make_paths(&datapath->links, config, paths);
+	links_make_paths(&datapath->links, config, paths, steers);
+	share_flows(datapath, &config->flows, (uint32_t)__builtin_popcountll(serving), &share);
 	for (uint32_t i = 0; i < datapath->n_workers; i++) {
-		if (worker_new(i, config, paths, &datapath->shared, &datapath->workers[i]) != 0)
+		bool keeps = config->flows.max > 0 || config->flows.fragments.held > 0;
+
+		worker.index = i;
+		worker.flows = keeps && (serving >> i & 1) != 0 ? &share : NULL;
+		if (worker_new(&worker, &datapath->workers[i]) != 0)
 			return sl_error_set(
 				err, SL_ERR_NO_MEMORY, NULL, "no memory for worker %u", i);
 		datapath->workers[i]->lcore = datapath->eal.lcores[i];
 	}
-	links_spread(&datapath->links, datapath->workers, datapath->n_workers);
+	links_spread(&datapath->links, datapath->workers);
 	return 0;
 }
 
@@ -97,6 +149,8 @@ set_up(struct sl_datapath *datapath, const struct sl_datapath_config *config, st
 	if (make_rcu(datapath) != 0)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for the datapath");
 	rc = links_open(&datapath->links, config, datapath->n_workers, err);
+	if (rc == 0 && make_inboxes(datapath) != 0)
+		rc = sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for the datapath");
 	if (rc == 0)
 		rc = make_workers(datapath, config, err);
 	return rc;
@@ -148,12 +202,19 @@ sl_datapath_start(struct sl_datapath *datapath, struct sl_error *err)
 		datapath->is_started = true;
 		__atomic_store_n(&datapath->shared.is_running, true, __ATOMIC_RELAXED);
 	}
+	datapath->shared.n_launched = datapath->n_workers;
+	datapath->shared.n_drained = 0;
 	for (uint32_t i = 0; rc == 0 && i < datapath->n_workers; i++) {
+		datapath->workers[i]->is_closing = false;
 		__atomic_store_n(&datapath->workers[i]->is_alive, true, __ATOMIC_RELAXED);
 		rc = rte_eal_remote_launch(
 			worker_run, datapath->workers[i], datapath->workers[i]->lcore);
-		if (rc != 0)
+		if (rc != 0) {
 			sl_error_set(err, SL_ERR_INTERNAL, NULL, "worker %u does not start", i);
+			/* Nobody shall wait for those that never run. */
+			__atomic_add_fetch(&datapath->shared.n_drained, datapath->n_workers - i,
+				__ATOMIC_ACQ_REL);
+		}
 	}
 	pthread_mutex_unlock(&datapath->lock);
 	if (rc != 0)
@@ -182,8 +243,10 @@ sl_datapath_free(struct sl_datapath *datapath)
 		return;
 	sl_datapath_stop(datapath);
 	links_close(&datapath->links);
-	for (uint32_t i = 0; i < datapath->n_workers; i++)
+	for (uint32_t i = 0; i < datapath->n_workers; i++) {
 		worker_free(datapath->workers[i]);
+		rte_ring_free(datapath->shared.inboxes[i]);
+	}
 	free(datapath->shared.rcu);
 	eal_fini(&datapath->eal);
 	pthread_mutex_destroy(&datapath->lock);
@@ -254,6 +317,31 @@ events(void *ctx, uint32_t worker)
 	return datapath->workers[worker]->events;
 }
 
+static const struct sl_flow_table *
+flows(void *ctx, uint32_t worker)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	return sl_pipeline_flows(datapath->workers[worker]->pipeline);
+}
+
+static const struct sl_fragments *
+fragments(void *ctx, uint32_t worker)
+{
+	const struct sl_datapath *datapath = ctx;
+
+	return sl_pipeline_fragments(datapath->workers[worker]->pipeline);
+}
+
+static bool
+flow_command(void *ctx, uint32_t worker, const struct sl_flow_command *command)
+{
+	const struct sl_datapath *datapath = ctx;
+	struct sl_ring *commands = datapath->workers[worker]->commands;
+
+	return commands != NULL && sl_ring_put(commands, command);
+}
+
 static void
 worker_info(void *ctx, uint32_t index, struct sl_worker_info *info)
 {
@@ -316,12 +404,24 @@ static const struct sl_plane_ops plane_ops = {
 	.n_workers = n_workers,
 	.counters = counters,
 	.events = events,
+	.flows = flows,
+	.fragments = fragments,
+	.flow_command = flow_command,
 	.worker_info = worker_info,
 	.n_ports = n_ports,
 	.port_info = get_port_info,
 	.n_links = n_links,
 	.link_info = get_link_info,
 };
+
+uint32_t
+sl_datapath_flow_owner(const struct sl_datapath *datapath, const struct sl_flow_key *key)
+{
+	const struct steer *steer =
+		links_steer(&datapath->links, (uint8_t)(key->domain >> FLOW_ZONE_SHIFT));
+
+	return steer != NULL ? steer_worker(steer, key) : SL_DATAPATH_NO_WORKER;
+}
 
 void
 sl_datapath_tick(struct sl_datapath *datapath)

@@ -14,15 +14,6 @@
 
 #define VLAN_TAGS_MAX 2u
 
-/*
- * A Toeplitz key of repeating 16 bits makes the hash the same for both directions of a flow, so that one
- * worker sees both.
- */
-static const uint8_t symmetric_key[] = {0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a,
-	0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d,
-	0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a,
-	0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a, 0x6d, 0x5a};
-
 static int
 fail(struct port *port, int rc, const char *what, struct sl_error *err)
 {
@@ -58,6 +49,13 @@ make_device(struct port *port, struct sl_error *err)
 	return rc == 0 ? 0 : fail(port, rc, "DPDK cannot make the device", err);
 }
 
+/* A table of queues that the lower bits of a hash can point into. */
+static bool
+has_places(uint32_t n)
+{
+	return n >= RTE_ETH_RETA_GROUP_SIZE && n <= STEER_PLACES_MAX && (n & (n - 1)) == 0;
+}
+
 int
 ethdev_open(struct port *port, struct sl_error *err)
 {
@@ -79,8 +77,10 @@ ethdev_open(struct port *port, struct sl_error *err)
 		info.driver_name != NULL ? info.driver_name : "");
 	port->n_queues_max = SL_MIN(info.max_rx_queues, info.max_tx_queues);
 	port->n_queues_max = SL_MIN(port->n_queues_max, PORT_QUEUES_MAX);
-	port->has_rss = info.flow_type_rss_offloads != 0 && info.hash_key_size > 0 &&
-		info.hash_key_size <= sizeof(symmetric_key);
+	port->steer_kind = info.flow_type_rss_offloads != 0 && info.hash_key_size > 0 &&
+			info.hash_key_size <= sizeof(steer_rss_key) && has_places(info.reta_size)
+		? STEER_RSS
+		: STEER_ONE;
 	/* Files and nothing take packets of several buffers without saying so. */
 	port->has_multi_seg = !port->device.has_mtu ||
 		(info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
@@ -93,7 +93,7 @@ ethdev_open(struct port *port, struct sl_error *err)
 
 /* The device's configuration for the port's queues and MTU, asking only for what it offers. */
 static void
-make_conf(const struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
+make_conf(struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf)
 {
 	*conf = (struct rte_eth_conf){.rxmode.mtu = port->mtu};
 	if (port->mtu + RTE_ETHER_HDR_LEN + VLAN_TAGS_MAX * RTE_VLAN_HLEN > SL_PACKET_WINDOW)
@@ -101,10 +101,11 @@ make_conf(const struct port *port, const struct rte_eth_dev_info *info, struct r
 	conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	if (port->n_queues > 1) {
 		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf->rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)symmetric_key;
+		conf->rx_adv_conf.rss_conf.rss_key = (uint8_t *)(uintptr_t)steer_rss_key;
 		conf->rx_adv_conf.rss_conf.rss_key_len = info->hash_key_size;
-		conf->rx_adv_conf.rss_conf.rss_hf = info->flow_type_rss_offloads &
+		port->rss_types = info->flow_type_rss_offloads &
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP);
+		conf->rx_adv_conf.rss_conf.rss_hf = port->rss_types;
 	}
 }
 
@@ -206,6 +207,43 @@ ethdev_start(struct port *port, struct sl_error *err)
 	port->is_promiscuous = rte_eth_promiscuous_get(port->ethdev) == 1;
 	port->state = ethdev_is_up(port) ? SL_PORT_UP : SL_PORT_DOWN;
 	return 0;
+}
+
+/* Whether the device hashes with our key, and of what. */
+static bool
+read_hash(const struct port *port, uint8_t key_size, uint64_t *types)
+{
+	uint8_t key[STEER_KEY_BYTES] = {0};
+	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = key_size};
+
+	if (rte_eth_dev_rss_hash_conf_get(port->ethdev, &conf) != 0)
+		return false;
+	*types = conf.rss_hf;
+	return memcmp(key, steer_rss_key, key_size) == 0 &&
+		(conf.rss_hf & (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_IPV6)) != 0;
+}
+
+bool
+ethdev_read_steer(const struct port *port, struct steer *steer)
+{
+	struct rte_eth_rss_reta_entry64 groups[STEER_PLACES_MAX / RTE_ETH_RETA_GROUP_SIZE];
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(port->ethdev, &info) != 0 || !has_places(info.reta_size) ||
+		!read_hash(port, info.hash_key_size, &steer->rss_types))
+		return false;
+	for (uint32_t i = 0; i < SL_ARRAY_LEN(groups); i++)
+		groups[i].mask = UINT64_MAX;
+	if (rte_eth_dev_rss_reta_query(port->ethdev, groups, info.reta_size) != 0)
+		return false;
+	steer->n_places = info.reta_size;
+	for (uint32_t i = 0; i < steer->n_places; i++) {
+		steer->places[i] =
+			groups[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE];
+		if (steer->places[i] >= port->n_queues)
+			return false;
+	}
+	return true;
 }
 
 void

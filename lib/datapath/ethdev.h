@@ -9,6 +9,8 @@
 int ethdev_open(struct port *port, struct sl_error *err) SL_MUST_CHECK;
 int ethdev_configure(struct port *port, uint16_t mtu, struct sl_error *err) SL_MUST_CHECK;
 int ethdev_start(struct port *port, struct sl_error *err) SL_MUST_CHECK;
+/* See port_read_steer. */
+bool ethdev_read_steer(const struct port *port, struct steer *steer);
 void ethdev_stop(struct port *port);
 /* Twice, and on a port that was never opened, is harmless. */
 void ethdev_close(struct port *port);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "datapath/links.h"
 
+#include "base/sl_log.h"
 #include "datapath/memory.h"
 #include "datapath/worker.h"
 
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define INTERFACE_TYPE_ETHERNET 6u
+#define FRAME_OVERHEAD          22u /* Ethernet header and two VLAN tags */
 
 static const char *const side_names[] = {"inside", "outside"};
 
@@ -79,6 +81,7 @@ links_parse(struct links *links, const struct sl_datapath_config *config, struct
 		links->list[i / 2].ports[i % 2].ethdev = PORT_NO_ETHDEV;
 	for (uint32_t i = 0; i < links->n && rc == 0; i++) {
 		memcpy(links->list[i].name, config->links[i].name, sizeof(links->list[i].name));
+		links->list[i].zone = config->links[i].flow_zone;
 		rc = parse_port(links, config, i, SL_SIDE_INSIDE, err);
 		if (rc == 0)
 			rc = parse_port(links, config, i, SL_SIDE_OUTSIDE, err);
@@ -113,17 +116,64 @@ links_pci(const struct links *links, const char *pci[2 * SL_DATAPATH_LINKS_MAX])
 	return n;
 }
 
-static uint16_t
-choose_queues(const struct link *link, uint32_t n_workers)
+/* How the links of a zone can share their queues: as the least capable of their ports. */
+static enum steer_kind
+choose_kind(const struct links *links, uint8_t zone)
 {
-	uint32_t n = SL_MIN(link->ports[0].n_queues_max, link->ports[1].n_queues_max);
+	enum steer_kind kind = STEER_ONE;
+	uint32_t n_seen = 0;
 
-	if (!link->ports[0].has_rss || !link->ports[1].has_rss)
-		return 1;
-	return (uint16_t)SL_MIN(n, n_workers);
+	for (uint32_t i = 0; i < 2 * links->n; i++) {
+		const struct port *port = &links->list[i / 2].ports[i % 2];
+
+		if (links->list[i / 2].zone != zone)
+			continue;
+		if (n_seen > 0 && port->steer_kind != kind)
+			return STEER_ONE;
+		kind = port->steer_kind;
+		n_seen++;
+	}
+	/* The tables of NICs are known when they run; those of several links need not be the same. */
+	return kind == STEER_RSS && n_seen > 2 ? STEER_ONE : kind;
 }
 
-/* Buffers that a link's queues may hold at once. */
+static uint32_t
+choose_queues(const struct links *links, uint8_t zone, uint32_t n_workers)
+{
+	uint32_t n = n_workers;
+
+	if (choose_kind(links, zone) == STEER_ONE)
+		return 1;
+	for (uint32_t i = 0; i < 2 * links->n; i++) {
+		if (links->list[i / 2].zone == zone)
+			n = SL_MIN(n, links->list[i / 2].ports[i % 2].n_queues_max);
+	}
+	return SL_MAX(n, 1u);
+}
+
+static uint32_t
+first_of_zone(const struct links *links, uint8_t zone)
+{
+	uint32_t i = 0;
+
+	while (links->list[i].zone != zone)
+		i++;
+	return i;
+}
+
+static void
+share_link(struct links *links, struct link *link, uint32_t n_workers)
+{
+	link->n_queues = (uint16_t)choose_queues(links, link->zone, n_workers);
+	link->steer = (struct steer){
+		.kind = link->n_queues > 1 ? choose_kind(links, link->zone) : STEER_ONE,
+		.first = first_of_zone(links, link->zone) % n_workers,
+		.n_workers = n_workers,
+		.n_queues = link->n_queues,
+	};
+}
+
+/* Buffers that a link's queues and its workers may hold at once, those of fragments aside. */
 static uint32_t
 count_buffers(const struct link *link)
 {
@@ -132,23 +182,32 @@ count_buffers(const struct link *link)
 	for (uint32_t side = 0; side < 2; side++)
 		n += link->n_queues *
 			(port_queue_buffers(&link->ports[side]) + SL_PIPELINE_BURST_MAX);
+	if (link->n_queues > 1)
+		n += link->n_queues * WORKER_INBOX_MAX;
 	return n;
 }
 
 static int
-open_link(struct links *links, uint32_t index, const struct sl_datapath_config *config,
-	uint32_t n_workers, struct sl_error *err)
+open_ports(struct link *link, struct sl_error *err)
 {
-	struct link *link = &links->list[index];
 	int rc = 0;
 
 	for (uint32_t side = 0; side < 2 && rc == 0; side++)
 		rc = at_port(&link->ports[side], err, port_open(&link->ports[side], err));
-	if (rc != 0)
-		return rc;
-	link->n_queues = choose_queues(link, n_workers);
-	rc = memory_pool_new(index, links->n, count_buffers(link), config->buffers,
-		config->megabytes, &link->pool, err);
+	return rc;
+}
+
+static int
+configure_link(struct links *links, uint32_t index, const struct sl_datapath_config *config,
+	struct sl_error *err)
+{
+	struct link *link = &links->list[index];
+	uint32_t n_min = count_buffers(link);
+	int rc = memory_pool_new(
+		index, links->n, n_min, config->buffers, config->megabytes, &link->pool, err);
+
+	if (rc == 0)
+		link->n_spare = memory_pool_spare(link->pool, n_min);
 	for (uint32_t side = 0; side < 2 && rc == 0; side++)
 		rc = at_port(&link->ports[side], err,
 			port_configure(&link->ports[side], link->n_queues, config->links[index].mtu,
@@ -163,13 +222,69 @@ links_open(struct links *links, const struct sl_datapath_config *config, uint32_
 	int rc = 0;
 
 	for (uint32_t i = 0; i < links->n && rc == 0; i++)
-		rc = open_link(links, i, config, n_workers, err);
+		rc = open_ports(&links->list[i], err);
+	for (uint32_t i = 0; i < links->n && rc == 0; i++)
+		share_link(links, &links->list[i], n_workers);
+	for (uint32_t i = 0; i < links->n && rc == 0; i++)
+		rc = configure_link(links, i, config, err);
 	return rc;
+}
+
+uint64_t
+links_workers(const struct links *links)
+{
+	uint64_t workers = 0;
+
+	for (uint32_t i = 0; i < links->n; i++) {
+		for (uint32_t queue = 0; queue < links->list[i].n_queues; queue++)
+			workers |= (uint64_t)1 << steer_worker_of(&links->list[i].steer, queue);
+	}
+	return workers;
+}
+
+bool
+links_share(const struct links *links)
+{
+	for (uint32_t i = 0; i < links->n; i++) {
+		if (links->list[i].n_queues > 1)
+			return true;
+	}
+	return false;
+}
+
+/* Buffers that the longest frame of a link takes. */
+static uint32_t
+buffers_of_frame(const struct link *link)
+{
+	uint32_t mtu = SL_MAX(link->ports[0].mtu, link->ports[1].mtu);
+
+	return 1 + (mtu + FRAME_OVERHEAD) / SL_PACKET_WINDOW;
+}
+
+uint32_t
+links_held_max(const struct links *links)
+{
+	uint32_t n = UINT32_MAX;
+
+	for (uint32_t i = 0; i < links->n; i++)
+		n = SL_MIN(n, links->list[i].n_spare / buffers_of_frame(&links->list[i]));
+	return n;
+}
+
+const struct steer *
+links_steer(const struct links *links, uint8_t zone)
+{
+	for (uint32_t i = 0; i < links->n; i++) {
+		if (links->list[i].zone == zone)
+			return &links->list[i].steer;
+	}
+	return NULL;
 }
 
 void
 links_make_paths(const struct links *links, const struct sl_datapath_config *config,
-	struct sl_path paths[2 * SL_DATAPATH_LINKS_MAX])
+	struct sl_path paths[2 * SL_DATAPATH_LINKS_MAX],
+	const struct steer *steers[2 * SL_DATAPATH_LINKS_MAX])
 {
 	for (uint32_t i = 0; i < 2 * links->n; i++) {
 		const struct link *link = &links->list[i / 2];
@@ -179,10 +294,12 @@ links_make_paths(const struct links *links, const struct sl_datapath_config *con
 		const uint32_t profiles[] = {
 			config->links[i / 2].inside_profile, config->links[i / 2].outside_profile};
 
+		steers[i] = &link->steer;
 		paths[i] = (struct sl_path){
 			.link = i / 2,
 			.direction = (enum sluice_direction)(i % 2),
 			.link_type = SL_LINK_ETHERNET,
+			.flow_zone = link->zone,
 			.ports =
 				{
 					.arrival_luid = link->ports[from].index,
@@ -201,19 +318,45 @@ links_make_paths(const struct links *links, const struct sl_datapath_config *con
 }
 
 void
-links_spread(struct links *links, struct worker *const workers[], uint32_t n_workers)
+links_spread(struct links *links, struct worker *const workers[])
 {
 	for (uint32_t i = 0; i < links->n; i++) {
 		struct link *link = &links->list[i];
 
 		for (uint16_t queue = 0; queue < link->n_queues; queue++) {
-			uint32_t worker = (i + queue) % n_workers;
+			uint32_t worker = steer_worker_of(&link->steer, queue);
 
-			worker_add_link(workers[worker], i, &link->ports[SL_SIDE_INSIDE],
-				&link->ports[SL_SIDE_OUTSIDE], queue);
+			worker_add_link(workers[worker], i, link, queue);
 			link->workers |= (uint64_t)1 << worker;
 		}
 	}
+}
+
+/*
+ * What NICs make of the key and the queues is known now.  Where both ports of a link do not agree, or do not say,
+ * queues mean nothing: workers look at every packet themselves.
+ */
+static void
+agree_on_queues(struct link *link)
+{
+	struct steer *steer = &link->steer, sides[2] = {*steer, *steer};
+	bool agree = port_read_steer(&link->ports[0], &sides[0]) &&
+		port_read_steer(&link->ports[1], &sides[1]) &&
+		sides[0].n_places == sides[1].n_places &&
+		sides[0].rss_types == sides[1].rss_types &&
+		memcmp(sides[0].places, sides[1].places,
+			sides[0].n_places * sizeof(sides[0].places[0])) == 0;
+
+	if (agree) {
+		*steer = sides[0];
+		steer->kind = STEER_RSS;
+		return;
+	}
+	steer->kind = STEER_SOFTWARE;
+	sl_log_warning(
+		"link %s: its NICs do not say how they share flows among queues, or not alike; "
+		"every packet is shared in software, which costs speed",
+		link->name);
 }
 
 int
@@ -228,6 +371,11 @@ links_start(struct links *links, struct sl_error *err)
 	}
 	if (rc != 0)
 		links_stop(links);
+	for (uint32_t i = 0; i < links->n && rc == 0; i++) {
+		if (links->list[i].steer.kind == STEER_RSS ||
+			links->list[i].steer.kind == STEER_SOFTWARE)
+			agree_on_queues(&links->list[i]);
+	}
 	return rc;
 }
 

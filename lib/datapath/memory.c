@@ -81,6 +81,20 @@ memory_check(uint32_t megabytes, bool hugepages, struct sl_error *err)
 		hugepages ? "; reserve more, or set \"hugepages\": false" : "");
 }
 
+/* What caches of lcores may hold back is not to be had by anyone else. */
+static uint32_t
+in_caches(void)
+{
+	return rte_lcore_count() * CACHE_SIZE * 3 / 2;
+}
+
+uint32_t
+memory_pool_spare(const struct rte_mempool *pool, uint32_t n_min)
+{
+	n_min += in_caches();
+	return pool->size > n_min ? pool->size - n_min : 0;
+}
+
 int
 memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t n_max,
 	uint32_t megabytes, struct rte_mempool **out, struct sl_error *err)
@@ -89,8 +103,7 @@ memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t n_max
 	uint64_t need;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
-	/* What caches of lcores may hold back is not to be had by anyone else. */
-	n_min += rte_lcore_count() * CACHE_SIZE * 3 / 2;
+	n_min += in_caches();
 	need = (uint64_t)n_min * n_links * BUFFER_COST * 2 / 1024 / 1024 + 1;
 	if (share < n_min)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, "/memory/megabytes",

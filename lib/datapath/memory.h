@@ -28,5 +28,7 @@ int memory_check(uint32_t megabytes, bool hugepages, struct sl_error *err) SL_MU
  */
 int memory_pool_new(uint32_t index, uint32_t n_links, uint32_t n_min, uint32_t n_max,
 	uint32_t megabytes, struct rte_mempool **out, struct sl_error *err) SL_MUST_CHECK;
+/* Buffers of a pool beyond those for which `n_min` asked. */
+uint32_t memory_pool_spare(const struct rte_mempool *pool, uint32_t n_min);
 
 #endif

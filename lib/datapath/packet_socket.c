@@ -2,6 +2,7 @@
 #include "datapath/packet_socket.h"
 
 #include "datapath/interface.h"
+#include "datapath/steer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,6 +38,19 @@ fail(struct sl_error *err, const char *interface, const char *what)
 		code = SL_ERR_NO_MEMORY;
 	return sl_error_set(
 		err, code, NULL, "interface \"%s\": %s: %s", interface, what, strerror(errno));
+}
+
+/* A socket that is deaf takes no frames. */
+static int
+set_deaf(int fd, bool is_deaf)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog program = {.len = 1, .filter = &nothing};
+	int unused = 0;
+
+	if (is_deaf)
+		return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
 }
 
 static int
@@ -98,6 +112,9 @@ open_rx(const struct packet_socket *packet, struct packet_queue *queue, const ch
 		return fail(err, interface, "options of the packet socket");
 	if (map_ring(packet, queue) != 0)
 		return fail(err, interface, "receive ring");
+	/* Until all queues share what arrives, each would take every frame. */
+	if (packet->n_queues > 1 && set_deaf(queue->rx_fd, true) != 0)
+		return fail(err, interface, "filter of the packet socket");
 	if (bind_to(queue->rx_fd, packet->ifindex, ETH_P_ALL) != 0)
 		return fail(err, interface, "bind");
 	if (setsockopt(queue->rx_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous,
@@ -124,24 +141,33 @@ open_tx(const struct packet_socket *packet, struct packet_queue *queue, const ch
 }
 
 /*
- * Lets the queues share what arrives, by a hash that is the same in both directions.  Without the flag that
- * makes the kernel put fragments together.  The kernel picks a group number that is free.
+ * Lets the queues share what arrives by steer_program, and without the flag that makes the kernel put fragments
+ * together.  The kernel picks a group number that is free.
  */
 static int
 join_fanout(struct packet_socket *packet, const char *interface, struct sl_error *err)
 {
-	int group = (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+	int group = (PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
+	struct sock_filter list[STEER_PROGRAM_MAX];
+	struct sock_fprog program = {.filter = list};
 	socklen_t size = sizeof(group);
+	int fd = packet->queues[0].rx_fd;
 
 	for (uint32_t i = 0; i < packet->n_queues; i++) {
 		if (set_option(packet->queues[i].rx_fd, PACKET_FANOUT, group) != 0)
 			return fail(err, interface, "fanout group");
 		if (i > 0)
 			continue;
-		if (getsockopt(packet->queues[0].rx_fd, SOL_PACKET, PACKET_FANOUT, &group, &size) !=
-			0)
+		if (getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, &size) != 0)
 			return fail(err, interface, "fanout group");
-		group = (group & 0xffff) | PACKET_FANOUT_HASH << 16;
+		group = (group & 0xffff) | PACKET_FANOUT_CBPF << 16;
+	}
+	program.len = (unsigned short)steer_program(list);
+	if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof(program)) != 0)
+		return fail(err, interface, "program of the fanout group");
+	for (uint32_t i = 0; i < packet->n_queues; i++) {
+		if (set_deaf(packet->queues[i].rx_fd, false) != 0)
+			return fail(err, interface, "filter of the packet socket");
 	}
 	return 0;
 }

@@ -9,8 +9,8 @@
  * an inline device), takes the host's own packets for received ones, loses the type of VLAN tags, waits in
  * poll when a ring is full, and cannot come back when its interface does.
  *
- * Receive. One ring (TPACKET_V2) per queue; queues share by the kernel's symmetric flow hash.  VLAN tags that
- *          the kernel took off are put back as they were.  A checksum that the sender left to its NIC
+ * Receive. One ring (TPACKET_V2) per queue; queues share by steer_program.  VLAN tags that the
+ *          kernel took off are put back as they were.  A checksum that the sender left to its NIC
  *          is completed.  A frame longer than a ring slot is a segmentation super-packet: counted, not taken.
  * Send.    sendmmsg past the queueing discipline; never waits.
  * Threads. open, close and the rest: control thread.  Each queue belongs to one worker: rx and tx.

@@ -140,7 +140,7 @@ port_open(struct port *port, struct sl_error *err)
 		return ethdev_open(port, err);
 	snprintf(port->driver, sizeof(port->driver), "af_packet");
 	port->n_queues_max = PACKET_SOCKET_QUEUES_MAX;
-	port->has_rss = true;
+	port->steer_kind = STEER_PROGRAM;
 	port->has_multi_seg = true;
 	if (socket_probe(port) != 0)
 		return sl_error_set(err, SL_ERR_PORT_NOT_FOUND, NULL,
@@ -168,6 +168,12 @@ port_queue_buffers(const struct port *port)
 	if (is_socket(port))
 		return 0;
 	return (n_rx != 0 ? n_rx : DESCRIPTORS_GUESS) + (n_tx != 0 ? n_tx : DESCRIPTORS_GUESS);
+}
+
+bool
+port_read_steer(const struct port *port, struct steer *steer)
+{
+	return !is_socket(port) && ethdev_read_steer(port, steer);
 }
 
 int

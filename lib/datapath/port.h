@@ -15,6 +15,7 @@
 #include "base/sl_error.h"
 #include "datapath/device.h"
 #include "datapath/packet_socket.h"
+#include "datapath/steer.h"
 #include "pipeline/sl_plane.h"
 
 #include <stdbool.h>
@@ -43,7 +44,8 @@ struct port {
 	enum sl_port_state state;
 	bool was_removed; /* atomic; set by DPDK's interrupt thread */
 	bool is_started;
-	bool has_rss;
+	enum steer_kind steer_kind; /* how its queues can share flows; ONE: they cannot */
+	uint64_t rss_types;         /* what a NIC was asked to hash: RTE_ETH_RSS_* */
 	uint16_t n_queues_max;
 	uint16_t n_queues;
 	uint16_t mtu;
@@ -60,7 +62,7 @@ struct port {
 };
 
 /*
- * Makes the device known and finds out what it can do (n_queues_max, has_rss); the caller has parsed
+ * Makes the device known and finds out what it can do (n_queues_max, steer_kind); the caller has parsed
  * `port->device` and set names and numbers.  Errors name the port.
  */
 int port_open(struct port *port, struct sl_error *err) SL_MUST_CHECK;
@@ -69,6 +71,11 @@ int port_configure(struct port *port, uint16_t n_queues, uint16_t mtu, struct rt
 	struct sl_error *err) SL_MUST_CHECK;
 /* Buffers that one queue of the port may keep between bursts; after port_open. */
 uint32_t port_queue_buffers(const struct port *port);
+/*
+ * Reads back how a started NIC shares its queues into `steer` (rss_types, n_places, places).  False when it cannot
+ * tell, or does it in a way that is not ours.
+ */
+bool port_read_steer(const struct port *port, struct steer *steer);
 int port_start(struct port *port, struct sl_error *err) SL_MUST_CHECK;
 void port_stop(struct port *port);
 void port_close(struct port *port);

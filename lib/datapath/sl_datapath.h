@@ -71,6 +71,15 @@ void sl_datapath_stop(struct sl_datapath *datapath);
 /* Stops if need be, closes ports, cleans EAL up. NULL is allowed. */
 void sl_datapath_free(struct sl_datapath *datapath);
 
+#define SL_DATAPATH_NO_WORKER UINT32_MAX
+
+/*
+ * The worker that gets the packets of a flow; NO_WORKER: no link is in the key's zone.  Between sl_datapath_new and
+ * sl_datapath_start NICs with several queues have not said yet how they share flows: the answer then counts on
+ * what they were asked for.
+ */
+uint32_t sl_datapath_flow_owner(const struct sl_datapath *datapath, const struct sl_flow_key *key);
+
 /* The plane of this datapath; valid until it is freed. */
 const struct sl_plane *sl_datapath_plane(struct sl_datapath *datapath);
 /*

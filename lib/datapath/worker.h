@@ -6,8 +6,12 @@
  * A worker: one lcore that carries packets of some queues of some links, in both directions.
  *
  * Loop.    Receive a burst, judge it against the snapshot in force, send what may leave to the other port,
- *          free the rest, send what callouts answered back.  After each round over its lanes the worker
- *          is quiescent.
+ *          free the rest, send what callouts answered back.  Fragments are kept until the pipeline lets them go.
+ *          After each round over its lanes the worker is quiescent.
+ * Inbox.   Packets whose flow another worker has go there, before anybody judges them, through a ring that is a
+ *          further lane of the receiver (steer.h).  A full ring drops them by name.
+ * Stop.    Workers first judge what they received, then wait for each other while emptying their inboxes, then let
+ *          held fragments go: no buffer is left behind.
  * Idle.    An adaptive worker without packets for 20 microseconds sleeps, 5 microseconds first and twice as
  *          long each time up to 200; while it sleeps it is offline for RCU.
  * Threads. worker_new, worker_free, worker_add_lane: control thread while the worker does not run.
@@ -29,14 +33,24 @@
 
 #define WORKER_BURST_DEFAULT 32u
 #define WORKER_LANES_MAX     (2u * SL_DATAPATH_LINKS_MAX)
+#define WORKER_PATHS_MAX     (2u * SL_DATAPATH_LINKS_MAX)
+#define WORKER_INBOX_MAX     1024u /* packets; a power of two */
+#define WORKER_COMMANDS_MAX  4096u
 
 /* What all workers look at; the control thread writes it. */
+struct link;
+struct rte_ring;
+struct steer;
+
 struct worker_shared {
 	const struct sl_snapshot *snapshot; /* release/acquire; NULL: block everything */
 	uint32_t mode;                      /* enum sl_mode, relaxed */
 	bool is_running;                    /* relaxed; false: drain and end */
 	struct rte_rcu_qsbr *rcu;
 	struct wall wall;
+	struct rte_ring *inboxes[SL_DATAPATH_WORKERS_MAX]; /* NULL: links have one queue each */
+	uint32_t n_launched;                               /* before workers run */
+	uint32_t n_drained; /* atomic: of those, how many will hand nothing over any more */
 };
 
 /* One direction of one link, on one queue. */
@@ -45,7 +59,8 @@ struct lane {
 	const struct port *out;
 	struct sl_link_counter *counter;
 	uint16_t queue;
-	uint32_t path; /* of the pipeline */
+	uint32_t path;             /* of the pipeline */
+	const struct steer *steer; /* NULL: no packet of it belongs to another worker */
 };
 
 struct worker {
@@ -53,11 +68,17 @@ struct worker {
 	struct sl_pipeline *pipeline;
 	struct sl_counters *counters;
 	struct sl_ring *events;
+	struct sl_ring *commands; /* of struct sl_flow_command, from control */
 	uint32_t index;
 	uint32_t burst;
 	bool is_adaptive;
+	bool keeps_flows;
 	uint32_t n_lanes;
 	struct lane lanes[WORKER_LANES_MAX];
+	struct lane *lane_of_path[WORKER_PATHS_MAX];         /* NULL: not this worker's */
+	const struct steer *steer_of_path[WORKER_PATHS_MAX]; /* of all paths */
+	struct sl_meta look; /* a packet that may belong to another worker */
+	bool is_closing;     /* hands nothing over any more */
 
 	/* Seen by the control thread. */
 	uint64_t revision; /* relaxed: of the snapshot it looks at */
@@ -66,7 +87,10 @@ struct worker {
 
 	/* The burst in hand. */
 	struct rte_mbuf *mbufs[SL_PIPELINE_BURST_MAX];
+	struct rte_mbuf *handed[SL_PIPELINE_BURST_MAX]; /* from the inbox */
 	struct rte_mbuf *leaving[SL_PIPELINE_BURST_MAX];
+	struct lane *leaving_by; /* of those of `leaving` that are not sent yet */
+	uint16_t n_leaving;
 	struct rte_mbuf *dropped[SL_PIPELINE_BURST_MAX];
 	struct sl_frame frames[SL_PIPELINE_BURST_MAX];
 	struct sl_outcome outcomes[SL_PIPELINE_BURST_MAX];
@@ -74,13 +98,24 @@ struct worker {
 		       [SL_PACKET_HEADERS_MAX]; /* of packets in several buffers */
 } SL_CACHE_ALIGNED;
 
-/* `paths` are those of all links: path 2i is outbound of link i, 2i + 1 inbound. 0 or -ENOMEM. */
-int worker_new(uint32_t index, const struct sl_datapath_config *config, const struct sl_path *paths,
-	struct worker_shared *shared, struct worker **out) SL_MUST_CHECK;
+/* What a worker is made of. */
+struct worker_config {
+	uint32_t index;
+	const struct sl_datapath_config *datapath;
+	/* Path 2i is outbound of link i, 2i + 1 inbound; copied. */
+	const struct sl_path *paths;
+	const struct steer *const
+		*steers; /* of the paths; copied, what they point to is borrowed */
+	const struct sl_flow_config *flows; /* its share; copied; NULL: it has none */
+	struct worker_shared *shared;
+};
+
+/* 0 or -ENOMEM. */
+int worker_new(const struct worker_config *config, struct worker **out) SL_MUST_CHECK;
 void worker_free(struct worker *worker);
 /* Gives the worker both directions of a link on one queue. */
-void worker_add_link(struct worker *worker, uint32_t link, const struct port *inside,
-	const struct port *outside, uint16_t queue);
+void
+worker_add_link(struct worker *worker, uint32_t index, const struct link *link, uint16_t queue);
 
 /* An lcore_function_t; `arg` is the worker. */
 int worker_run(void *arg);

@@ -1,37 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "datapath/worker.h"
 
+#include "datapath/leave.h"
 #include "datapath/port_run.h"
 
 #include <rte_cycles.h>
-#include <rte_pause.h>
 #include <rte_prefetch.h>
+#include <rte_ring.h>
 
-#include <arpa/inet.h>
-#include <net/ethernet.h>
 #include <sys/prctl.h>
 #include <time.h>
 
-#define TX_TRIES_MAX     64u
 #define DRAIN_BURSTS_MAX 256u
 #define IDLE_SPIN_US     20u
 #define SLEEP_NS_MIN     5000u
 #define SLEEP_NS_MAX     200000u
-#define VLAN_TAG_BYTES   4u
-#define VLAN_TAGS_MAX    2u
-#define ETHERTYPE_QINQ   0x88a8u
-
-static void
-count_reason(struct worker *worker, enum sl_reason reason, uint64_t n)
-{
-	sl_counter_add(&worker->counters->reasons[reason], n);
-}
 
 /* --- Taking a burst in. --- */
 
-/* Presents the mbufs to the pipeline; returns the bytes of all of them. */
+/* Presents the mbufs to the pipeline, with `flags` of frames; returns the bytes of all of them. */
 static uint64_t
-describe_burst(struct worker *worker, uint16_t n)
+describe_burst(struct worker *worker, uint16_t n, uint32_t flags)
 {
 	uint64_t bytes = 0;
 
@@ -45,6 +34,7 @@ describe_burst(struct worker *worker, uint16_t n)
 		frame->contiguous = mbuf->data_len;
 		frame->length = mbuf->pkt_len;
 		frame->owner = mbuf;
+		frame->flags = flags;
 		bytes += mbuf->pkt_len;
 		if (unlikely(mbuf->data_len < RTE_MIN(mbuf->pkt_len, SL_PACKET_HEADERS_MAX))) {
 			frame->contiguous = RTE_MIN(mbuf->pkt_len, SL_PACKET_HEADERS_MAX);
@@ -55,181 +45,140 @@ describe_burst(struct worker *worker, uint16_t n)
 	return bytes;
 }
 
-/* --- Letting a burst out. --- */
+/* --- Handing over. --- */
 
-/* The bytes VLAN tags take in a frame; links carry that much above their MTU. */
-static uint32_t
-tag_bytes(const struct sl_frame *frame)
+/* Parts packets whose flow another worker has from the burst; returns how many stay. */
+static uint16_t
+hand_over_strays(struct worker *worker, struct lane *lane, uint16_t n)
 {
-	uint32_t n = 0;
-
-	for (uint32_t at = 2 * ETH_ALEN; n < VLAN_TAGS_MAX && at + 2 <= frame->contiguous;
-		at += VLAN_TAG_BYTES, n++) {
-		uint16_t type = (uint16_t)(frame->bytes[at] << 8 | frame->bytes[at + 1]);
-
-		if (type != ETHERTYPE_VLAN && type != ETHERTYPE_QINQ)
-			break;
-	}
-	return n * VLAN_TAG_BYTES;
-}
-
-static bool
-is_too_long(const struct lane *lane, const struct sl_frame *frame)
-{
-	uint32_t len_max = __atomic_load_n(&lane->out->tx_len_max, __ATOMIC_RELAXED);
-	const struct rte_mbuf *mbuf = frame->owner;
-
-	if (likely(frame->length <= len_max && mbuf->nb_segs == 1))
-		return false;
-	if (mbuf->nb_segs > 1 && !lane->out->has_multi_seg)
-		return true;
-	return frame->length > len_max && frame->length - len_max > tag_bytes(frame);
-}
-
-/* Sends `n` packets of `leaving`, or drops the rest under a name. */
-static void
-send_burst(struct worker *worker, struct lane *lane, uint16_t n, uint64_t bytes)
-{
-	struct rte_mbuf **mbufs = worker->leaving;
-	uint32_t n_tries = 0;
-	uint16_t sent = 0, n_lost = 0;
-
-	while (sent < n) {
-		enum sl_reason reason;
-
-		sent = (uint16_t)(sent +
-			port_tx(lane->out, lane->queue, mbufs + sent, (uint16_t)(n - sent),
-				&reason));
-		if (likely(sent == n))
-			break;
-		if (reason == SL_REASON_NONE && ++n_tries < TX_TRIES_MAX) {
-			rte_pause();
-			continue;
-		}
-		if (reason == SL_REASON_NONE)
-			reason = SL_REASON_TX_FULL;
-		/* A packet that is too long is dropped alone; the others meet the same end together. */
-		for (uint16_t end = reason == SL_REASON_TX_TOO_LONG ? (uint16_t)(sent + 1) : n;
-			sent < end; sent++) {
-			count_reason(worker, reason, 1);
-			bytes -= mbufs[sent]->pkt_len;
-			n_lost++;
-			rte_pktmbuf_free(mbufs[sent]);
-		}
-	}
-	sl_counter_add(&lane->counter->tx_packets, (uint64_t)(n - n_lost));
-	sl_counter_add(&lane->counter->tx_bytes, bytes);
-	if (unlikely(n_lost > 0))
-		sl_counter_add(&lane->counter->dropped, n_lost);
-}
-
-/* Parts those that may leave from the others. */
-static void
-release_burst(struct worker *worker, struct lane *lane, uint16_t n)
-{
-	uint64_t bytes = 0;
-	uint16_t n_leaving = 0, n_dropped = 0;
+	uint16_t n_here = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		struct rte_mbuf *mbuf = worker->mbufs[i];
+		const struct sl_frame *frame = &worker->frames[i];
+		uint32_t receiver = worker->index;
 
-		if (worker->outcomes[i].action != SL_VERDICT_PERMIT) {
-			worker->dropped[n_dropped++] = mbuf;
-		} else if (unlikely(is_too_long(lane, &worker->frames[i]))) {
-			count_reason(worker, SL_REASON_TX_TOO_LONG, 1);
-			worker->dropped[n_dropped++] = mbuf;
-		} else {
-			bytes += mbuf->pkt_len;
-			worker->leaving[n_leaving++] = mbuf;
+		if (unlikely(!steer_is_plain(lane->steer, frame)))
+			receiver = steer_worker_of_frame(
+				lane->steer, frame, &worker->look, worker->index);
+		if (unlikely(receiver != worker->index)) {
+			leave_to_worker(worker, lane, worker->mbufs[i], 0, receiver);
+			continue;
 		}
+		if (unlikely(n_here != i)) {
+			worker->mbufs[n_here] = worker->mbufs[i];
+			worker->frames[n_here] = worker->frames[i];
+		}
+		n_here++;
 	}
-	if (n_dropped > 0) {
-		rte_pktmbuf_free_bulk(worker->dropped, n_dropped);
-		sl_counter_add(&lane->counter->dropped, n_dropped);
-	}
-	if (n_leaving > 0)
-		send_burst(worker, lane, n_leaving, bytes);
-}
-
-/* A buffer of the port with the reply's bytes; NULL: no buffer. */
-static struct rte_mbuf *
-make_reply(const struct port *port, const struct sl_reply *reply)
-{
-	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(port->pool);
-	char *room;
-
-	if (mbuf == NULL)
-		return NULL;
-	room = rte_pktmbuf_append(mbuf, (uint16_t)reply->length);
-	if (room == NULL) {
-		rte_pktmbuf_free(mbuf);
-		return NULL;
-	}
-	memcpy(room, reply->bytes, reply->length);
-	return mbuf;
-}
-
-/* Sends what callouts answered out of the port the burst came in by. */
-static void
-send_replies(struct worker *worker, struct lane *lane)
-{
-	struct rte_mbuf *mbufs[SL_CALLOUT_REPLIES_MAX];
-	enum sl_reason reason;
-	uint32_t n_replies;
-	const struct sl_reply *replies = sl_pipeline_replies(worker->pipeline, &n_replies);
-	uint16_t n = 0, sent = 0;
-
-	if (likely(n_replies == 0))
-		return;
-	for (uint32_t i = 0; i < n_replies; i++) {
-		mbufs[n] = make_reply(lane->in, &replies[i]);
-		if (mbufs[n] != NULL)
-			n++;
-	}
-	if (n > 0)
-		sent = port_tx(lane->in, lane->queue, mbufs, n, &reason);
-	if (sent < n)
-		rte_pktmbuf_free_bulk(mbufs + sent, (unsigned int)(n - sent));
-	sl_counter_add(&worker->counters->worker.replies_sent, sent);
-	sl_counter_add(&worker->counters->worker.replies_refused, n_replies - sent);
+	return n_here;
 }
 
 /* --- The loop. --- */
 
+/* What a round looks at. */
+struct round {
+	const struct sl_snapshot *snapshot;
+	enum sl_mode mode;
+	uint64_t now_ns;
+};
+
+static void
+judge_burst(struct worker *worker, struct lane *lane, const struct round *round, uint16_t n)
+{
+	sl_pipeline_run(worker->pipeline, round->snapshot, round->mode, lane->path, worker->frames,
+		n, round->now_ns, worker->outcomes);
+	leave_burst(worker, lane, n);
+	leave_replies(worker, lane);
+}
+
 /* One burst of one lane; returns how many packets it had. */
 static uint16_t
-lane_run(struct worker *worker, struct lane *lane, const struct sl_snapshot *snapshot,
-	uint64_t cycles)
+lane_run(struct worker *worker, struct lane *lane, const struct round *round)
 {
-	enum sl_mode mode = (enum sl_mode)__atomic_load_n(&worker->shared->mode, __ATOMIC_RELAXED);
 	uint16_t n = port_rx(lane->in, lane->queue, worker->mbufs, (uint16_t)worker->burst);
+	uint16_t n_here = n;
 
 	if (n == 0)
 		return 0;
 	sl_counter_add(&lane->counter->rx_packets, n);
-	sl_counter_add(&lane->counter->rx_bytes, describe_burst(worker, n));
-	sl_pipeline_run(worker->pipeline, snapshot, mode, lane->path, worker->frames, n,
-		wall_now(&worker->shared->wall, cycles), worker->outcomes);
-	release_burst(worker, lane, n);
-	send_replies(worker, lane);
+	sl_counter_add(&lane->counter->rx_bytes, describe_burst(worker, n, 0));
+	if (lane->steer != NULL)
+		n_here = hand_over_strays(worker, lane, n);
+	if (likely(n_here > 0))
+		judge_burst(worker, lane, round, n_here);
 	return n;
+}
+
+/* One burst of what others handed over; returns how many packets it had. */
+static uint32_t
+inbox_run(struct worker *worker, const struct round *round)
+{
+	struct rte_ring *inbox = worker->shared->inboxes[worker->index];
+	struct rte_mbuf **handed = worker->handed;
+	uint32_t n, from = 0;
+
+	if (inbox == NULL)
+		return 0;
+	n = rte_ring_dequeue_burst(inbox, (void **)handed, worker->burst, NULL);
+	while (from < n) {
+		uint32_t tag = handed[from]->hash.usr;
+		uint16_t n_alike = 0;
+
+		while (from < n && handed[from]->hash.usr == tag)
+			worker->mbufs[n_alike++] = handed[from++];
+		describe_burst(worker, n_alike, leave_tag_flags(tag));
+		judge_burst(worker, worker->lane_of_path[leave_tag_path(tag)], round, n_alike);
+	}
+	return n;
+}
+
+static struct round
+begin_round(struct worker *worker, uint64_t cycles)
+{
+	struct worker_shared *shared = worker->shared;
+	struct round round = {
+		.snapshot = __atomic_load_n(&shared->snapshot, __ATOMIC_ACQUIRE),
+		.mode = (enum sl_mode)__atomic_load_n(&shared->mode, __ATOMIC_RELAXED),
+		.now_ns = wall_now(&shared->wall, cycles),
+	};
+	uint64_t revision = round.snapshot != NULL ? round.snapshot->revision : 0;
+
+	if (unlikely(revision != worker->revision))
+		__atomic_store_n(&worker->revision, revision, __ATOMIC_RELAXED);
+	return round;
+}
+
+/* What time asks for, which may let fragments go; the worker is quiescent behind it. */
+static void
+end_round(struct worker *worker, const struct round *round)
+{
+	sl_pipeline_tick(worker->pipeline, round->snapshot, round->mode, round->now_ns);
+	leave_held(worker);
+	rte_rcu_qsbr_quiescent(worker->shared->rcu, worker->index);
 }
 
 /* One round over all lanes, on one snapshot; returns how many of them had packets. */
 static uint32_t
 round_run(struct worker *worker, uint64_t cycles)
 {
-	const struct sl_snapshot *snapshot =
-		__atomic_load_n(&worker->shared->snapshot, __ATOMIC_ACQUIRE);
-	uint64_t revision = snapshot != NULL ? snapshot->revision : 0;
-	uint32_t n_busy = 0;
+	const struct round round = begin_round(worker, cycles);
+	uint32_t n_busy = inbox_run(worker, &round) != 0;
 
-	if (unlikely(revision != worker->revision))
-		__atomic_store_n(&worker->revision, revision, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < worker->n_lanes; i++)
-		n_busy += lane_run(worker, &worker->lanes[i], snapshot, cycles) != 0;
-	rte_rcu_qsbr_quiescent(worker->shared->rcu, worker->index);
+		n_busy += lane_run(worker, &worker->lanes[i], &round) != 0;
+	end_round(worker, &round);
 	return n_busy;
+}
+
+/* A round over what others handed over alone. */
+static bool
+inbox_round_run(struct worker *worker)
+{
+	const struct round round = begin_round(worker, rte_rdtsc());
+	bool is_busy = inbox_run(worker, &round) != 0;
+
+	end_round(worker, &round);
+	return is_busy;
 }
 
 /* Sleeps, offline, and returns how long to sleep the next time. */
@@ -260,7 +209,8 @@ poll_until_stopped(struct worker *worker)
 			sleep_ns = doze(worker, sleep_ns);
 		now = rte_rdtsc();
 		sl_counter_add(&counter->bursts, n_busy);
-		sl_counter_add(&counter->empty_polls, worker->n_lanes - n_busy);
+		if (n_busy < worker->n_lanes)
+			sl_counter_add(&counter->empty_polls, worker->n_lanes - n_busy);
 		if (n_busy != 0) {
 			sl_counter_add(&counter->busy_cycles, now - last);
 			last_busy = now;
@@ -270,6 +220,28 @@ poll_until_stopped(struct worker *worker)
 		}
 		last = now;
 	}
+}
+
+/* Judges what was received before the stop and lets everything go. */
+static void
+wind_up(struct worker *worker)
+{
+	struct worker_shared *shared = worker->shared;
+
+	/* A device that never ends is left. */
+	for (uint32_t i = 0; i < DRAIN_BURSTS_MAX && round_run(worker, rte_rdtsc()) != 0; i++)
+		;
+	/* Nobody hands over any more when all have come this far. */
+	worker->is_closing = true;
+	__atomic_add_fetch(&shared->n_drained, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&shared->n_drained, __ATOMIC_ACQUIRE) < shared->n_launched) {
+		if (!inbox_round_run(worker))
+			doze(worker, SLEEP_NS_MIN);
+	}
+	while (inbox_round_run(worker))
+		;
+	sl_pipeline_drain(worker->pipeline, wall_now(&shared->wall, rte_rdtsc()));
+	leave_held(worker);
 }
 
 int
@@ -282,9 +254,7 @@ worker_run(void *arg)
 	rte_rcu_qsbr_thread_register(worker->shared->rcu, worker->index);
 	rte_rcu_qsbr_thread_online(worker->shared->rcu, worker->index);
 	poll_until_stopped(worker);
-	/* What was received before the stop is judged and sent; a device that never ends is left. */
-	for (uint32_t i = 0; i < DRAIN_BURSTS_MAX && round_run(worker, rte_rdtsc()) != 0; i++)
-		;
+	wind_up(worker);
 	rte_rcu_qsbr_thread_offline(worker->shared->rcu, worker->index);
 	rte_rcu_qsbr_thread_unregister(worker->shared->rcu, worker->index);
 	__atomic_store_n(&worker->is_alive, false, __ATOMIC_RELAXED);
