@@ -195,6 +195,8 @@ void sl_flow_reject(struct sl_burst *burst, uint32_t packet);
 
 /* --- Time. --- */
 
+/* Another snapshot than that of the last burst forgets what was refused, and begins a sweep. */
+void sl_flow_notice(struct sl_flows *flows, const struct sl_snapshot *snapshot);
 /* Obeys commands, ages, sweeps: a bounded amount of work. */
 void
 sl_flow_tend(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns);

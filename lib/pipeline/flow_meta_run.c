@@ -74,17 +74,12 @@ sl_flow_name(struct sl_burst *burst, uint64_t members)
 	}
 }
 
-/* Exchanges the ends of every member, and says so. */
+/* Exchanges the ends of every member. */
 static void
-mirror(struct sl_burst *burst, uint64_t members, bool is_mirrored)
+mirror(struct sl_burst *burst, uint64_t members)
 {
-	struct sl_meta *meta;
-
-	for (; members != 0; members &= members - 1) {
-		meta = &burst->metas[__builtin_ctzll(members)];
-		sl_meta_mirror(meta);
-		meta->flow.is_mirrored = is_mirrored;
-	}
+	for (; members != 0; members &= members - 1)
+		sl_meta_mirror(&burst->metas[__builtin_ctzll(members)]);
 }
 
 /* Local is the source at layers for what goes out, the destination at all others. */
@@ -106,13 +101,13 @@ sl_flow_visit(struct sl_burst *burst, const struct sl_layer_program *program, ui
 	if (program->has_callouts)
 		sl_flow_name(burst, members);
 	if (is_mirrored)
-		mirror(burst, members, true);
+		mirror(burst, members);
 	if (answer != NULL)
 		stopped = sl_pipeline_visit_auth(burst, program, members, answer);
 	else
 		stopped = sl_pipeline_visit(burst, program, members);
 	if (is_mirrored)
-		mirror(burst, members, false);
+		mirror(burst, members);
 	for (; members != 0; members &= members - 1)
 		burst->metas[__builtin_ctzll(members)].present &= ~PRESENT_FLOW;
 	return stopped;
@@ -124,10 +119,10 @@ sl_flow_show_twin(struct sl_burst *burst, const struct sl_layer_program *program
 	const bool is_mirrored = wants_mirror(burst, program);
 
 	if (is_mirrored)
-		mirror(burst, members, true);
+		mirror(burst, members);
 	sl_pipeline_visit_twin(burst, program, members);
 	if (is_mirrored)
-		mirror(burst, members, false);
+		mirror(burst, members);
 	for (; members != 0; members &= members - 1)
 		burst->metas[__builtin_ctzll(members)].present &= ~PRESENT_FLOW;
 }

@@ -18,9 +18,8 @@ is_enforced(const struct sl_flows *flows, const struct sl_snapshot *snapshot)
 		(flows->config.enforce == SL_FLOW_ENFORCE_AUTO && snapshot->needs_state);
 }
 
-/* Another snapshot forgets what was refused, which programs of the last one did. */
-static void
-notice_snapshot(struct sl_flows *flows, const struct sl_snapshot *snapshot)
+void
+sl_flow_notice(struct sl_flows *flows, const struct sl_snapshot *snapshot)
 {
 	if (SL_LIKELY(flows->snapshot == snapshot && flows->revision == snapshot->revision))
 		return;
@@ -35,7 +34,7 @@ start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
 {
 	struct sl_flows *flows = burst->pipeline->flows;
 
-	notice_snapshot(flows, burst->snapshot);
+	sl_flow_notice(flows, burst->snapshot);
 	step->burst = burst;
 	step->members = members;
 	step->special = 0;
@@ -309,7 +308,7 @@ sl_flow_step_run(struct sl_burst *burst, uint64_t members)
 	struct sl_flow_step *step = &burst->pipeline->flows->step;
 	uint64_t packets = members;
 
-	do {
+	while (packets != 0) {
 		step->waiting = 0;
 		step->opening = 0;
 		step->judging = 0;
@@ -323,11 +322,12 @@ sl_flow_step_run(struct sl_burst *burst, uint64_t members)
 		if (SL_UNLIKELY(step->establishing != 0))
 			sl_flow_establish(step);
 		packets = step->waiting;
-	} while (SL_UNLIKELY(packets != 0));
+	}
 	if (SL_UNLIKELY(step->untracked != 0))
 		step->stopped |= sl_flow_judge_untracked(burst, step->untracked);
 	if (SL_UNLIKELY(step->dropped != 0))
 		show_dropped(step);
+	step->members = 0;
 	return step->stopped;
 }
 

@@ -103,8 +103,7 @@ sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLA
 		if (is_announced)
 			sl_flow_step_unannounce(burst, alive & whole);
 	}
-	if ((alive & whole) != 0)
-		alive &= ~sl_flow_step_run(burst, alive & whole);
+	alive &= ~sl_flow_step_run(burst, alive & whole);
 	if ((alive & ip & ~whole) != 0)
 		alive &= ~sl_flow_judge_untracked(burst, alive & ip & ~whole);
 	return sl_pipeline_visit_some(burst, sets, order->n_before_flow, end, alive);

@@ -49,7 +49,6 @@ is_memorable(const struct sl_flow_step *step, uint32_t packet, enum sl_auth auth
 	const struct sl_layer_program *program = program_of(step, auth);
 
 	return program != NULL && !program->has_callouts &&
-		step->burst->pipeline->engine == SL_ENGINE_COMPILED &&
 		!sl_flow_is_wildcard(step, &step->burst->metas[packet]);
 }
 
@@ -125,7 +124,7 @@ sl_refusal_remember(struct sl_flow_step *step, uint32_t packet, enum sl_auth aut
 	struct sl_refusal *refusal = place(step, packet);
 	const uint32_t n_ranks = step->answer.n_ranks[packet];
 
-	if (outcome->action != SL_VERDICT_BLOCK || n_ranks > SL_AUTH_RANKS_MAX ||
+	if (outcome->reason != SL_REASON_FILTER || n_ranks > SL_AUTH_RANKS_MAX ||
 		!is_memorable(step, packet, auth))
 		return;
 	describe(step, packet, auth, &refusal->packet);

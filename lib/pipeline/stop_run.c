@@ -77,15 +77,16 @@ static void
 describe_packet(struct sl_event *event, const struct sl_burst *burst, uint32_t packet)
 {
 	struct sl_meta *meta = &burst->metas[packet];
+	const bool is_mirrored = meta->flow.is_mirrored;
 
 	if (burst->pipeline->flows != NULL)
 		meta->flow.id = meta->flow.entry == NULL
 			? 0
 			: sl_flow_id(sl_pipeline_flows(burst->pipeline), meta->flow.entry);
-	if (meta->flow.is_mirrored)
+	if (is_mirrored)
 		sl_meta_mirror(meta);
 	sl_event_from_meta(event, meta);
-	if (meta->flow.is_mirrored)
+	if (is_mirrored)
 		sl_meta_mirror(meta);
 }
 

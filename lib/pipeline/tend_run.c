@@ -158,7 +158,10 @@ sl_flow_tend(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, u
 
 	obey(pipeline, snapshot, now_ns);
 	age(pipeline, snapshot, now_ns);
-	if (snapshot != NULL && flows->config.reauth == SL_FLOW_REAUTH_SWEEP &&
+	if (snapshot == NULL)
+		return;
+	sl_flow_notice(flows, snapshot);
+	if (flows->config.reauth == SL_FLOW_REAUTH_SWEEP &&
 		flows->swept < 2 * sl_flow_table_max(flows->table)) {
 		sl_flow_sweep_some(pipeline, snapshot, now_ns);
 		flows->swept += SWEEP_WORK;

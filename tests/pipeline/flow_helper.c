@@ -40,6 +40,7 @@ build_transport(struct sl_build *build, const struct shape *shape)
 	switch (shape->protocol) {
 	case 6:
 		sl_build_tcp(build, src, dst, shape->seq, shape->ack, shape->flags);
+		memset(&build->bytes[build->l4_at + 14], 0xff, 2); /* the window */
 		break;
 	case 1:
 		sl_build_icmp(build, shape->remote_port >> 8, shape->remote_port & 0xff,

@@ -153,6 +153,9 @@ fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t even
 	make_path(&fixture->paths[PATH_OUT], SLUICE_DIRECTION_OUTBOUND, SL_LINK_ETHERNET);
 	make_path(&fixture->paths[PATH_IN_IP], SLUICE_DIRECTION_INBOUND, SL_LINK_IP);
 	make_path(&fixture->paths[PATH_OUT_IP], SLUICE_DIRECTION_OUTBOUND, SL_LINK_IP);
+	/* Flows of a zone with one path a direction are known by it. */
+	fixture->paths[PATH_IN_IP].flow_zone = 1;
+	fixture->paths[PATH_OUT_IP].flow_zone = 1;
 	fixture->policy = sl_policy_new();
 	assert_non_null(fixture->policy);
 	assert_int_equal(sl_callout_registry_new(4, &fixture->registry), 0);
@@ -298,6 +301,21 @@ fixture_add_missing(
 		SLUICE_ACTION_CALLOUT_TERMINATING, 0);
 }
 
+/* A key has the same counter for as long as the fixture lives. */
+static uint32_t
+counter_of(struct fixture *fixture, const struct sl_filter *filter)
+{
+	uint32_t i = 0;
+
+	while (i < fixture->n_counters && strcmp(fixture->keys[i], filter->object.key) != 0)
+		i++;
+	assert_true(i < SL_ARRAY_LEN(fixture->keys));
+	if (i == fixture->n_counters)
+		snprintf(fixture->keys[fixture->n_counters++], sizeof(fixture->keys[0]), "%s",
+			filter->object.key);
+	return i;
+}
+
 static int
 bind(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *binding,
 	struct sl_error *err)
@@ -305,7 +323,7 @@ bind(void *ctx, const struct sl_filter *filter, struct sl_filter_binding *bindin
 	struct fixture *fixture = ctx;
 	const struct sl_object *object;
 
-	*binding = (struct sl_filter_binding){.counter = fixture->n_counters++};
+	*binding = (struct sl_filter_binding){.counter = counter_of(fixture, filter)};
 	if (!sl_action_is_callout(filter->action))
 		return 0;
 	object = sl_policy_find(fixture->policy, SL_OBJECT_CALLOUT, filter->callout);

@@ -28,6 +28,7 @@ struct fixture {
 	struct sl_pipeline *pipeline;
 	struct sl_path paths[N_PATHS];
 	uint32_t n_counters;
+	char keys[256][65];     /* of filters, by counter */
 	uint32_t n_differences; /* reported by the check engine */
 	struct sl_ring *commands;
 	uint64_t now_ns; /* when packets come */
