@@ -66,6 +66,8 @@ void ctl_answer_fini(struct ctl_answer *answer);
  * n}, to be released with json_decref.  Fails as ctl_call does.
  */
 int ctl_list(struct ctl *ctl, const char *path, json_t **list);
+/* The same for the first `n_max` (at least 1); "next_cursor" tells whether there are more. */
+int ctl_list_first(struct ctl *ctl, const char *path, size_t n_max, json_t **list);
 /* "/v1/TYPE", "/v1/TYPE/KEY" with the key encoded. To be freed. */
 char *ctl_path(const char *type, const char *key);
 /* Adds "?name=value" or "&name=value", encoded, to a path made by ctl_path. Nothing when `value` is NULL. */
@@ -137,9 +139,9 @@ struct ctl_command {
 	ctl_command_fn *run;
 };
 
-ctl_command_fn ctl_apply, ctl_delete, ctl_events, ctl_explain, ctl_filters, ctl_get_command,
-	ctl_layers, ctl_links, ctl_mode, ctl_plugins, ctl_ports, ctl_put, ctl_stats, ctl_status,
-	ctl_version;
+ctl_command_fn ctl_apply, ctl_delete, ctl_events, ctl_explain, ctl_filters, ctl_flows,
+	ctl_get_command, ctl_layers, ctl_links, ctl_mode, ctl_plugins, ctl_ports, ctl_put,
+	ctl_stats, ctl_status, ctl_version;
 
 /*
  * Parses a command's arguments.  `input` is the command's; -s and -j are taken wherever they stand.

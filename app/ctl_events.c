@@ -152,6 +152,22 @@ print_packet(const json_t *event)
 		fputs(" fragment", stdout);
 }
 
+/* "  flow 17 opened outbound: 12/10 packets, 900/8100 bytes, 3.2 s, fin" */
+static void
+print_flow(const json_t *event)
+{
+	const json_t *packets = json_object_get(event, "packets");
+	const json_t *bytes = json_object_get(event, "bytes");
+
+	ctl_printf("  flow %s opened %s", ctl_text(event, "flow"), ctl_text(event, "opened"));
+	if (json_object_get(event, "end") == NULL)
+		return;
+	ctl_printf(": %s/%s packets, %s/%s bytes out/in, %.1f s, %s", ctl_text(packets, "outbound"),
+		ctl_text(packets, "inbound"), ctl_text(bytes, "outbound"),
+		ctl_text(bytes, "inbound"), (double)ctl_number(event, "duration_ms") / 1000,
+		ctl_text(event, "end"));
+}
+
 static void
 print_event(const struct ctl *ctl, const json_t *event)
 {
@@ -162,7 +178,10 @@ print_event(const struct ctl *ctl, const json_t *event)
 	ctl_printf("%s %s %s %s  ", ctl_time(event, "time", "-"), ctl_text(event, "link"),
 		ctl_text(event, "direction"), ctl_text(event, "type"));
 	print_packet(event);
-	ctl_printf("  %s", ctl_text(event, "reason"));
+	if (json_object_get(event, "opened") != NULL)
+		print_flow(event);
+	else
+		ctl_printf("  %s", ctl_text(event, "reason"));
 	if (json_is_string(json_object_get(event, "layer")))
 		ctl_printf(" at %s", ctl_text(event, "layer"));
 	if (json_is_string(json_object_get(event, "filter")))

@@ -11,6 +11,7 @@ struct options {
 	const char *packet;    /* hexadecimal, or "-" */
 	const char *direction; /* "inbound" or "outbound" */
 	const char *link;
+	const char *flow; /* NULL: new */
 	const char *layer;
 	const char *values; /* JSON, or "@FILE" */
 	const char *pcap;
@@ -21,7 +22,8 @@ struct options {
 enum {
 	OPTION_LAYER = 256,
 	OPTION_VALUES,
-	OPTION_PCAP
+	OPTION_PCAP,
+	OPTION_FLOW
 };
 
 static const struct argp_option argp_options[] = {
@@ -30,6 +32,8 @@ static const struct argp_option argp_options[] = {
 	{"number", 'n', "N", 0, "Which frame of the capture, from 1 (the default)", 0},
 	{"direction", 'd', "DIRECTION", 0, "inbound (from outside) or outbound", 0},
 	{"link", 'l', "NAME", 0, "The link it passes; the default is the first", 0},
+	{"flow", OPTION_FLOW, "STATE", 0,
+		"What is known of its flow: new (the default), established, or reply", 0},
 	{"layer", OPTION_LAYER, "LAYER", 0, "Instead of a packet: one layer, with --values", 0},
 	{"values", OPTION_VALUES, "JSON", 0, "Fields and their values, or @FILE", 0},
 	{"all", 'a', NULL, 0, "Show layers without filters, too", 0},
@@ -71,8 +75,10 @@ check(const struct options *options, struct argp_state *state)
 		argp_error(state, "a packet needs its --direction");
 	if (options->layer == NULL && options->values != NULL)
 		argp_error(state, "--values goes with --layer");
-	if (options->layer != NULL && (options->direction != NULL || options->link != NULL))
-		argp_error(state, "--direction and --link go with a packet, not with --layer");
+	if (options->layer != NULL &&
+		(options->direction != NULL || options->link != NULL || options->flow != NULL))
+		argp_error(
+			state, "--direction, --link and --flow go with a packet, not with --layer");
 }
 
 static error_t
@@ -95,6 +101,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'a':
 		options->shows_all = true;
+		return 0;
+	case OPTION_FLOW:
+		options->flow = arg;
 		return 0;
 	case OPTION_LAYER:
 		options->layer = arg;
@@ -149,8 +158,8 @@ read_packet(const struct options *options, json_t **question)
 	if (hex == NULL)
 		return ctl_fail("not enough memory");
 	strip_hex(hex);
-	*question = json_pack("{s:s, s:s, s:s*}", "packet", hex, "direction", options->direction,
-		"link", options->link);
+	*question = json_pack("{s:s, s:s, s:s*, s:s*}", "packet", hex, "direction",
+		options->direction, "link", options->link, "flow", options->flow);
 	free(hex);
 	return *question != NULL ? CTL_OK : ctl_fail("the packet is not text in hexadecimal");
 }

@@ -209,14 +209,15 @@ ctl_disconnect(struct ctl *ctl)
 /* --- Lists. --- */
 
 static int
-add_page(struct ctl *ctl, const char *path, const char *cursor, json_t *items, json_t **next)
+add_page(struct ctl *ctl, const char *path, const char *cursor, size_t n_max, json_t *items,
+	json_t **next)
 {
 	struct ctl_answer answer;
 	char *page = strdup(path);
 	char limit[16];
 	int rc;
 
-	snprintf(limit, sizeof(limit), "%d", PAGE);
+	snprintf(limit, sizeof(limit), "%zu", SL_MIN(n_max, (size_t)PAGE));
 	ctl_path_add(&page, "limit", limit);
 	ctl_path_add(&page, "cursor", cursor);
 	if (page == NULL) {
@@ -234,7 +235,7 @@ add_page(struct ctl *ctl, const char *path, const char *cursor, json_t *items, j
 }
 
 int
-ctl_list(struct ctl *ctl, const char *path, json_t **list)
+ctl_list_first(struct ctl *ctl, const char *path, size_t n_max, json_t **list)
 {
 	json_t *items = json_array();
 	json_t *next = NULL;
@@ -244,15 +245,22 @@ ctl_list(struct ctl *ctl, const char *path, json_t **list)
 		json_t *cursor = next;
 
 		next = NULL;
-		rc = add_page(ctl, path, json_string_value(cursor), items, &next);
+		rc = add_page(ctl, path, json_string_value(cursor), n_max - json_array_size(items),
+			items, &next);
 		json_decref(cursor);
-	} while (rc == CTL_OK && json_is_string(next));
-	json_decref(next);
+	} while (rc == CTL_OK && json_is_string(next) && json_array_size(items) < n_max);
 	if (rc == CTL_OK)
-		*list = json_pack("{s:O, s:n, s:I}", "items", items, "next_cursor", "total",
+		*list = json_pack("{s:O, s:O?, s:I}", "items", items, "next_cursor", next, "total",
 			(json_int_t)json_array_size(items));
+	json_decref(next);
 	json_decref(items);
 	return rc;
+}
+
+int
+ctl_list(struct ctl *ctl, const char *path, json_t **list)
+{
+	return ctl_list_first(ctl, path, SIZE_MAX, list);
 }
 
 /* --- Paths. --- */

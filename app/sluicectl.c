@@ -16,6 +16,7 @@ static const struct ctl_command commands[] = {
 	{"filters", "filters in order, with what they matched", ctl_filters},
 	{"explain", "what would become of a packet, and why", ctl_explain},
 	{"events", "what was dropped, and who decided it", ctl_events},
+	{"flows", "connections; show, count or end them", ctl_flows},
 	{"get", "show an object or any resource", ctl_get_command},
 	{"put", "create or replace an object", ctl_put},
 	{"delete", "delete an object", ctl_delete},

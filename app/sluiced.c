@@ -3,14 +3,15 @@
 /*
  * sluiced: the daemon, the one place that introduces the rooms to each other.
  *
- * Start.  Configuration; ports opened; plugins loaded; policy files compiled and published; only then do
- *         ports and workers run, and last the REST interface.  Nothing is forwarded before.
+ * Start.  Configuration; ports opened; plugins loaded; policy files compiled and published; flows taken that
+ *         an earlier life left; only then do ports and workers run, and last the REST interface.  Nothing is forwarded before.
  * Run.    The main thread waits for signals and looks after ports and events ten times a second.
- * Stop.   The reverse: REST, workers (what was received is judged and sent), ports, policy.
+ * Stop.   The reverse: REST, workers (what was received is judged and sent), ports, flows, policy.
  * Exit.   0 stopped cleanly, 1 failed at run time, 2 wrong usage, configuration or policy.
  */
 
 #include "sluiced_config.h"
+#include "sluiced_flows.h"
 #include "sluiced_notify.h"
 
 #include "callout/sl_callout.h"
@@ -43,6 +44,7 @@ struct daemon {
 	struct sl_datapath *datapath;
 	struct sl_control *control;
 	struct sl_api *api;
+	bool has_run; /* workers have run, and what they know is worth keeping */
 };
 
 /* --- Saying what is wrong. --- */
@@ -117,6 +119,7 @@ start_control(struct daemon *daemon)
 		.policy_files = daemon->config.policy_files,
 		.n_policy_files = daemon->config.n_policy_files,
 		.event_log_max = daemon->config.event_log,
+		.flow_events = daemon->config.datapath.flows.events,
 		.compile_memory_max = daemon->config.compile_memory_max,
 	};
 	struct sl_problems problems = {0};
@@ -138,8 +141,11 @@ start_datapath(struct daemon *daemon)
 {
 	struct sl_error err = {0};
 
+	sluiced_flows_load(
+		daemon->control, daemon->config.flows_save, &daemon->config.datapath.flows);
 	if (sl_datapath_start(daemon->datapath, &err) != 0)
 		return log_failure("ports", &err);
+	daemon->has_run = true;
 	return 0;
 }
 
@@ -230,6 +236,8 @@ stop(struct daemon *daemon)
 	sl_api_stop(daemon->api);
 	if (daemon->datapath != NULL)
 		sl_datapath_stop(daemon->datapath);
+	if (daemon->has_run)
+		sluiced_flows_save(daemon->control, daemon->config.flows_save);
 	sl_control_free(daemon->control);
 	sl_datapath_free(daemon->datapath);
 	sl_callout_registry_free(daemon->registry);

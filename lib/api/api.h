@@ -273,6 +273,8 @@ api_handler_fn api_policy_get, api_policy_put;
 api_handler_fn api_layers_list, api_layers_get;
 api_handler_fn api_explain_post;
 api_handler_fn api_events_get;
+api_handler_fn api_flows_list, api_flows_delete, api_flows_stats, api_flows_get,
+	api_flows_delete_one;
 api_handler_fn api_stats_get, api_ports_list, api_ports_get, api_links_list, api_links_get;
 api_handler_fn api_plugins_list, api_plugins_get, api_plugins_post, api_plugins_delete;
 

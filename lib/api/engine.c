@@ -84,14 +84,14 @@ api_engine_get(struct api_request *request, struct api_reply *reply)
 
 	sl_control_view_get(control, &view);
 	api_reply_json(reply, 200,
-		json_pack(
-			"{s:s, s:s, s:o, s:o, s:{s:b}, s:o, s:o, s:{s:I, s:I, s:I}, s:o, s:i, s:i}",
+		json_pack("{s:s, s:s, s:o, s:o, s:{s:b, s:b}, s:o, s:o, s:{s:I, s:I, s:I}, s:o, "
+			  "s:i, s:i}",
 			"state", is_ready ? "running" : "starting", "mode",
 			sl_mode_name(sl_control_mode(control)), "revision",
 			api_u64_json(view.revision), "started", api_time_json(start_ns), "options",
-			"collect_net_events", sl_control_events_enabled(control), "version",
-			json_string(SLUICE_VERSION), "objects", objects_json(view.policy),
-			"compiled", "filters",
+			"collect_net_events", sl_control_events_enabled(control), "flow_events",
+			sl_control_flow_events(control), "version", json_string(SLUICE_VERSION),
+			"objects", objects_json(view.policy), "compiled", "filters",
 			(json_int_t)(view.snapshot != NULL ? view.snapshot->n_filters : 0), "bytes",
 			(json_int_t)(view.snapshot != NULL ? view.snapshot->memory_bytes : 0),
 			"build_ns",
@@ -103,9 +103,9 @@ api_engine_get(struct api_request *request, struct api_reply *reply)
 
 /* What a PATCH asks for; checked whole before anything is set. */
 struct engine_patch {
-	bool has_mode, has_events;
+	bool has_mode, has_events, has_flow_events;
 	enum sl_mode mode;
-	bool events;
+	bool events, flow_events;
 };
 
 static void
@@ -121,6 +121,20 @@ refuse_member(
 }
 
 static void
+read_option(const char *name, const json_t *value, bool *has, bool *option,
+	struct sl_problems *problems)
+{
+	char pointer[64];
+
+	snprintf(pointer, sizeof(pointer), "/options/%s", name);
+	if (!json_is_boolean(value))
+		sl_problems_add(
+			problems, SL_ERR_TYPE_MISMATCH, pointer, "%s is not true or false", name);
+	*has = true;
+	*option = json_is_true(value);
+}
+
+static void
 read_options(const json_t *options, struct engine_patch *patch, struct sl_problems *problems)
 {
 	const char *name;
@@ -132,16 +146,14 @@ read_options(const json_t *options, struct engine_patch *patch, struct sl_proble
 		return;
 	}
 	json_object_foreach((json_t *)(uintptr_t)options, name, value) {
-		if (strcmp(name, "collect_net_events") != 0)
-			refuse_member(problems, "/options", name, "collect_net_events");
-		else if (!json_is_boolean(value))
-			sl_problems_add(problems, SL_ERR_TYPE_MISMATCH,
-				"/options/collect_net_events",
-				"collect_net_events is not true or false");
-		else {
-			patch->has_events = true;
-			patch->events = json_is_true(value);
-		}
+		if (strcmp(name, "collect_net_events") == 0)
+			read_option(name, value, &patch->has_events, &patch->events, problems);
+		else if (strcmp(name, "flow_events") == 0)
+			read_option(name, value, &patch->has_flow_events, &patch->flow_events,
+				problems);
+		else
+			refuse_member(
+				problems, "/options", name, "collect_net_events, flow_events");
 	}
 }
 
@@ -170,6 +182,24 @@ read_patch(const json_t *json, struct engine_patch *patch, struct sl_problems *p
 	}
 }
 
+/* What can fail comes first: it changes nothing then. */
+static void
+apply_patch(struct api_request *request, const struct engine_patch *patch, struct api_reply *reply)
+{
+	struct sl_error err;
+
+	if (patch->has_flow_events &&
+		sl_control_set_flow_events(request->control, patch->flow_events, &err) != 0) {
+		api_reply_error(reply, &err);
+		return;
+	}
+	if (patch->has_mode)
+		sl_control_set_mode(request->control, patch->mode);
+	if (patch->has_events)
+		sl_control_set_events_enabled(request->control, patch->events);
+	api_engine_get(request, reply);
+}
+
 void
 api_engine_patch(struct api_request *request, struct api_reply *reply)
 {
@@ -180,14 +210,9 @@ api_engine_patch(struct api_request *request, struct api_reply *reply)
 	if (json == NULL)
 		return;
 	read_patch(json, &patch, &problems);
-	if (problems.n > 0) {
+	if (problems.n > 0)
 		api_reply_problems(reply, &problems, true);
-	} else {
-		if (patch.has_mode)
-			sl_control_set_mode(request->control, patch.mode);
-		if (patch.has_events)
-			sl_control_set_events_enabled(request->control, patch.events);
-		api_engine_get(request, reply);
-	}
+	else
+		apply_patch(request, &patch, reply);
 	sl_problems_fini(&problems);
 }

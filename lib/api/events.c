@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "api/api.h"
+#include "api/flows.h"
 
 #include "base/sl_addr.h"
 
@@ -132,6 +132,7 @@ event_json(const struct sl_plane *plane, const struct sl_event_entry *entry)
 	add_reason(&json, (enum sl_reason)event->reason);
 	add_frame(&json, event);
 	add_packet(&json, event);
+	api_flow_add_event(&json, event);
 	return json;
 }
 
@@ -181,7 +182,8 @@ read_wanted(struct api_request *request, struct wanted *wanted, struct api_reply
 	else if (!find_type(type, &wanted->type))
 		api_reply_problem(reply, SL_ERR_INVALID_PARAMETER,
 			"there is no event type \"%.80s\"; allowed: classify_drop, "
-			"classify_drop_mac, parser_drop, classify_allow",
+			"classify_drop_mac, parser_drop, classify_allow, flow_new, "
+			"flow_established, flow_closed",
 			type);
 	else
 		return true;

@@ -71,6 +71,8 @@ set_ports(const struct sl_plane *plane, uint32_t link, struct explain_path *path
 	ports->arrival_luid = in.index;
 	ports->nexthop_index = out.index;
 	ports->nexthop_luid = out.index;
+	ports->outside_index = is_inbound ? in.index : out.index;
+	ports->outside_luid = ports->outside_index;
 	memcpy(ports->outside_mac, is_inbound ? in.mac : out.mac, 6);
 	memcpy(path->arrival_text, in.name, sizeof(in.name));
 	memcpy(path->nexthop_text, out.name, sizeof(out.name));
@@ -110,6 +112,29 @@ read_direction(const json_t *json, enum sluice_direction *direction, struct sl_p
 }
 
 static void
+read_flow(const json_t *json, enum sl_explain_flow *flow, struct sl_problems *problems)
+{
+	static const char *const names[] = {
+		[SL_EXPLAIN_FLOW_NEW] = "new",
+		[SL_EXPLAIN_FLOW_ESTABLISHED] = "established",
+		[SL_EXPLAIN_FLOW_REPLY] = "reply",
+	};
+	const char *text = json_string_value(json);
+
+	*flow = SL_EXPLAIN_FLOW_NEW;
+	if (json == NULL)
+		return;
+	for (size_t i = 0; i < SL_ARRAY_LEN(names); i++) {
+		if (text != NULL && strcmp(text, names[i]) == 0) {
+			*flow = (enum sl_explain_flow)i;
+			return;
+		}
+	}
+	sl_problems_add(problems, SL_ERR_INVALID_ENUMERATOR, "/flow",
+		"flow is not \"new\", \"established\" or \"reply\"");
+}
+
+static void
 read_link(const struct sl_plane *plane, const json_t *json, uint32_t *link,
 	struct sl_problems *problems)
 {
@@ -143,6 +168,7 @@ explain_packet(struct api_request *request, const json_t *json, struct api_reply
 	struct sl_problems problems = {0};
 	struct explain_path path = {0};
 	struct sl_frame frame = {0};
+	enum sl_explain_flow flow;
 	uint32_t link = 0;
 	uint8_t *bytes = calloc(1, FRAME_MAX);
 	int n;
@@ -154,6 +180,7 @@ explain_packet(struct api_request *request, const json_t *json, struct api_reply
 	n = read_frame(json_object_get(json, "packet"), bytes, &problems);
 	read_direction(json_object_get(json, "direction"), &path.path.direction, &problems);
 	read_link(plane, json_object_get(json, "link"), &link, &problems);
+	read_flow(json_object_get(json, "flow"), &flow, &problems);
 	if (problems.n_total > 0) {
 		api_reply_problems(reply, &problems, true);
 	} else {
@@ -161,7 +188,7 @@ explain_packet(struct api_request *request, const json_t *json, struct api_reply
 		frame.contiguous = (uint32_t)n;
 		frame.length = (uint32_t)n;
 		set_ports(plane, link, &path);
-		explain_reply_packet(request, &path, &frame, reply);
+		explain_reply_packet(request, &path, &frame, flow, reply);
 	}
 	sl_problems_fini(&problems);
 	free(bytes);
@@ -278,8 +305,8 @@ check_members(const json_t *json, const char *const *allowed, struct api_reply *
 			a++;
 		if (*a == NULL) {
 			api_reply_problem(reply, SL_ERR_RESERVED,
-				"unknown member \"%.40s\"; allowed: packet, direction, link or "
-				"layer, values",
+				"unknown member \"%.40s\"; allowed: packet, direction, link, "
+				"flow or layer, values",
 				name);
 			return false;
 		}
@@ -290,7 +317,7 @@ check_members(const json_t *json, const char *const *allowed, struct api_reply *
 void
 api_explain_post(struct api_request *request, struct api_reply *reply)
 {
-	static const char *const packet_members[] = {"packet", "direction", "link", NULL};
+	static const char *const packet_members[] = {"packet", "direction", "link", "flow", NULL};
 	static const char *const value_members[] = {"layer", "values", NULL};
 	const json_t *json = api_request_json(request, reply);
 

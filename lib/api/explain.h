@@ -52,7 +52,7 @@ void explain_walk_step(void *ctx, const struct sl_explain_step *step);
 /* --- The answer. --- */
 
 void explain_reply_packet(struct api_request *request, const struct explain_path *path,
-	const struct sl_frame *frame, struct api_reply *reply);
+	const struct sl_frame *frame, enum sl_explain_flow flow, struct api_reply *reply);
 void explain_reply_layer(struct api_request *request, const struct sl_layer *layer,
 	const struct sl_meta *meta, struct api_reply *reply);
 

@@ -7,6 +7,7 @@ static const char *const verdict_names[] = {
 	[SL_VERDICT_BLOCK] = "block",
 	[SL_VERDICT_PERMIT] = "permit",
 	[SL_VERDICT_ABSORB] = "absorb",
+	[SL_OUTCOME_HELD] = "held",
 };
 
 /* The filter an outcome credits, NULL when there is none. */
@@ -94,6 +95,10 @@ summary_json(const struct explain_walk *walk, const struct sl_outcome *outcome,
 		say_permit(&text, walk->permitted);
 	else if (outcome->has_layer)
 		say_block(&text, outcome, filter);
+	else if (outcome->action == SL_OUTCOME_HELD)
+		sl_buf_add_text(&text,
+			"Held until the other fragments of its datagram are there; the layers that "
+			"follow see it whole.");
 	else
 		sl_buf_printf(&text, "Dropped without regard to filters: %s (%s).",
 			sl_reason_meaning((enum sl_reason)outcome->reason),
@@ -155,7 +160,7 @@ add_packet(json_t *json, struct api_request *request, const struct explain_path 
 
 void
 explain_reply_packet(struct api_request *request, const struct explain_path *path,
-	const struct sl_frame *frame, struct api_reply *reply)
+	const struct sl_frame *frame, enum sl_explain_flow flow, struct api_reply *reply)
 {
 	struct explain_walk walk;
 	struct sl_outcome outcome;
@@ -166,8 +171,8 @@ explain_reply_packet(struct api_request *request, const struct explain_path *pat
 	sl_meta_setup(&meta, path->path.direction, &path->path.ports);
 	sl_control_view_get(request->control, &view);
 	explain_walk_init(&walk, view.policy, &meta);
-	if (sl_pipeline_explain(view.snapshot, &path->path, frame, SL_EXPLAIN_FLOW_NEW,
-		    explain_walk_step, &walk, &meta, &outcome) == 0)
+	if (sl_pipeline_explain(view.snapshot, &path->path, frame, flow, explain_walk_step, &walk,
+		    &meta, &outcome) == 0)
 		json = answer_json(request, &walk, &view, &outcome);
 	if (json != NULL && !add_packet(json, request, path, &meta)) {
 		json_decref(json);

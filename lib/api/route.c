@@ -17,6 +17,12 @@ static const char *const policy_get[] = {"provider", NULL};
 static const char *const policy_put[] = {"provider", "dry_run", NULL};
 static const char *const events[] = {"since", "limit", "filter", "layer", "reason", "type", NULL};
 
+#define FLOW_FILTERS                                                                               \
+	"protocol", "ip_version", "local", "remote", "local_port", "remote_port", "port", "state", \
+		"class", "direction", "filter", "vlan"
+static const char *const flows_list[] = {"limit", "cursor", FLOW_FILTERS, NULL};
+static const char *const flows_delete[] = {"all", FLOW_FILTERS, NULL};
+
 #define SERVER API_LANE_SERVER
 #define READ   API_LANE_READ
 #define CHANGE API_LANE_CHANGE
@@ -55,6 +61,11 @@ const struct api_route api_routes[] = {
 	{API_PUT, CHANGE, "/v1/policy", policy_put, api_policy_put, 0},
 	{API_POST, READ, "/v1/explain", none, api_explain_post, 0},
 	{API_GET, READ, "/v1/events", events, api_events_get, 0},
+	{API_GET, READ, "/v1/flows", flows_list, api_flows_list, 0},
+	{API_DELETE, CHANGE, "/v1/flows", flows_delete, api_flows_delete, 0},
+	{API_GET, READ, "/v1/flows/stats", none, api_flows_stats, 0},
+	{API_GET, READ, "/v1/flows/{key}", none, api_flows_get, 0},
+	{API_DELETE, CHANGE, "/v1/flows/{key}", none, api_flows_delete_one, 0},
 	{API_GET, SERVER, "/v1/stats", none, api_stats_get, 0},
 	{API_GET, SERVER, "/v1/ports", none, api_ports_list, 0},
 	{API_GET, SERVER, "/v1/ports/{key}", none, api_ports_get, 0},
@@ -124,12 +135,24 @@ add_allowed(char allow[64], enum api_method method)
 				methods[i].name);
 }
 
+/* A path that is in the table as it stands is never the key of another. */
+static bool
+is_literal(const char *path)
+{
+	for (size_t i = 0; i < api_routes_n; i++)
+		if (strcmp(api_routes[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 const struct api_route *
 api_route_match(enum api_method method, const char *path, char key[256], char allow[64])
 {
+	bool literal = is_literal(path);
+
 	allow[0] = '\0';
 	for (size_t i = 0; i < api_routes_n; i++) {
-		if (!match_path(api_routes[i].path, path, key))
+		if (!match_path(api_routes[i].path, path, key) || (literal && key[0] != '\0'))
 			continue;
 		if (api_routes[i].method == method)
 			return &api_routes[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "api/api.h"
+#include "api/flows.h"
 
 #include "base/sl_addr.h"
 
@@ -116,7 +116,8 @@ api_stats_get(struct api_request *request, struct api_reply *reply)
 	sl_control_counters(request->control, &sum);
 	sl_control_events(request->control, UINT64_MAX, NULL, 0, &first, &last, &lost);
 	api_reply_json(reply, 200,
-		json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:o}",
+		json_pack(
+			"{s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:o, s:o}",
 			"links", links_stats_json(plane, &sum), "drops", reasons_json(sum.reasons),
 			"would_drop", reasons_json(sum.would_drop), "layers", layers_json(&sum),
 			"workers", workers_json(plane), "replies", "sent",
@@ -124,7 +125,8 @@ api_stats_get(struct api_request *request, struct api_reply *reply)
 			(json_int_t)sum.worker.replies_suppressed, "refused",
 			(json_int_t)sum.worker.replies_refused, "events", "kept_from",
 			(json_int_t)first, "last", (json_int_t)last, "lost", (json_int_t)lost,
-			"since", api_time_json(sl_control_start_ns(request->control))));
+			"flows", api_flow_counters_json(&sum.flows), "since",
+			api_time_json(sl_control_start_ns(request->control))));
 }
 
 static json_t *

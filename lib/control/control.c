@@ -23,6 +23,7 @@ init_locks(struct sl_control *control)
 	pthread_mutex_init(&control->commit, NULL);
 	pthread_mutex_init(&control->views, NULL);
 	pthread_mutex_init(&control->events, NULL);
+	pthread_mutex_init(&control->flows, NULL);
 	pthread_mutex_init(&control->mode_mutex, NULL);
 	pthread_mutex_init(&control->plugins.mutex, NULL);
 	sl_control_queue_init(&control->queue);
@@ -35,6 +36,7 @@ fini_locks(struct sl_control *control)
 	pthread_mutex_destroy(&control->commit);
 	pthread_mutex_destroy(&control->views);
 	pthread_mutex_destroy(&control->events);
+	pthread_mutex_destroy(&control->flows);
 	pthread_mutex_destroy(&control->mode_mutex);
 	pthread_mutex_destroy(&control->plugins.mutex);
 	sl_control_queue_fini(&control->queue);
@@ -53,6 +55,7 @@ configure(struct sl_control *control, const struct sl_control_config *config)
 	control->plugins.registry = config->registry;
 	atomic_init(&control->mode, SL_MODE_INLINE);
 	atomic_init(&control->events_enabled, true);
+	atomic_init(&control->flow_events, config->flow_events);
 }
 
 /* Before the first commit there is a policy without objects, and nothing in force. */

@@ -9,6 +9,7 @@
  *   commit  one writer at a time, held from the clone to the end of the grace period.  Guards the state in
  *           force, the ledger, and what versions of a layer share; whoever frees a state holds it.
  *   events  the consuming side of the workers' rings, the event log, and `resolve`.
+ *   flows   who sends commands to workers about flows; nothing is taken under it.
  *   views, ledger.mutex, plugins.mutex, queue.mutex, folder.mutex, mode
  *           held for a moment; nobody waits for anything under them.
  */
@@ -68,6 +69,9 @@ struct sl_control {
 	/* Revisions that the events in the rings were made under: the newest, and the one before. */
 	const struct state *resolve[2];
 	atomic_bool events_enabled;
+
+	pthread_mutex_t flows;
+	atomic_bool flow_events;
 
 	pthread_mutex_t mode_mutex;
 	_Atomic(enum sl_mode) mode;

@@ -42,6 +42,7 @@ struct sl_control_config {
 	uint32_t event_log_max;    /* entries; 0: 65,536 */
 	size_t compile_memory_max; /* bytes; 0: no limit; of a policy and what is held of older ones */
 	size_t json_memory_max;    /* bytes one document may cost; 0: 1 GiB */
+	bool flow_events;          /* the workers begin with net events of flows */
 };
 
 /* --- Life. --- */
@@ -239,6 +240,111 @@ void sl_control_build(struct sl_control *control, struct sl_build_info *info);
 uint32_t
 sl_control_events(struct sl_control *control, uint64_t since, struct sl_event_entry *entries,
 	uint32_t n_max, uint64_t *first, uint64_t *last, uint64_t *lost);
+
+/* --- Flows. --- */
+
+/* What flows are wanted: those for which every member holds that is named in `has`. */
+enum sl_flow_wants {
+	SL_FLOW_WANTS_PROTOCOL = 0x001,
+	SL_FLOW_WANTS_IP_VERSION = 0x002,
+	SL_FLOW_WANTS_LOCAL = 0x004, /* with IP_VERSION */
+	SL_FLOW_WANTS_REMOTE = 0x008,
+	SL_FLOW_WANTS_LOCAL_PORT = 0x010, /* ports: only of protocols that have them */
+	SL_FLOW_WANTS_REMOTE_PORT = 0x020,
+	SL_FLOW_WANTS_PORT = 0x040, /* at either end */
+	SL_FLOW_WANTS_TCP_STATE = 0x080,
+	SL_FLOW_WANTS_CLASS = 0x100,
+	SL_FLOW_WANTS_DIRECTION = 0x200, /* who opened it */
+	SL_FLOW_WANTS_FILTER = 0x400,    /* the filter that authorised it last */
+	SL_FLOW_WANTS_VLAN = 0x800       /* outermost VID; 0: no tag */
+};
+struct sl_flow_wanted {
+	uint32_t has; /* enum sl_flow_wants; 0: every flow */
+	uint8_t protocol;
+	uint8_t ip_version;
+	uint8_t tcp_state;  /* enum sl_tcp_state */
+	uint8_t class;      /* enum sl_flow_class */
+	uint8_t direction;  /* enum sluice_direction */
+	uint8_t local_bits; /* length of the prefix */
+	uint8_t remote_bits;
+	uint8_t local[16]; /* network order; IPv4: the first four */
+	uint8_t remote[16];
+	uint16_t local_port;
+	uint16_t remote_port;
+	uint16_t port;
+	uint16_t vlan;
+	uint64_t filter_id; /* 0: no filter matched */
+};
+/* Whether a flow is wanted. Pure. */
+bool sl_flow_is_wanted(const struct sl_flow_view *view, const struct sl_flow_wanted *wanted);
+
+/* Where a list goes on; zero is the beginning. */
+struct sl_flow_cursor {
+	uint32_t worker;
+	uint32_t place;
+};
+/*
+ * Copies up to `n_max` wanted flows from `*cursor` on and moves it; workers do not notice.  It looks at a bounded
+ * number of flows, so that fewer, even none, may come although there are more.  `*is_end`: there are none
+ * behind.  Flows that come and go meanwhile may be there or not.
+ */
+uint32_t sl_control_flows(struct sl_control *control, const struct sl_flow_wanted *wanted,
+	struct sl_flow_cursor *cursor, struct sl_flow_view views[], uint32_t n_max, bool *is_end);
+/* One flow by its id. False: it is gone. */
+bool sl_control_flow(struct sl_control *control, uint64_t id, struct sl_flow_view *view);
+
+/*
+ * Ends a flow: its packets are dropped from now on.  Returns when its worker has obeyed.  NOT_FOUND: there is no
+ * such flow, or it has been ended; TIMEOUT: the worker does not obey.
+ */
+int
+sl_control_flow_kill(struct sl_control *control, uint64_t id, struct sl_error *err) SL_MUST_CHECK;
+/*
+ * Ends every wanted flow that is there now; `*n_killed` receives how many were told to the workers, also when it
+ * fails with TIMEOUT.
+ */
+int sl_control_flows_kill(struct sl_control *control, const struct sl_flow_wanted *wanted,
+	uint64_t *n_killed, struct sl_error *err) SL_MUST_CHECK;
+
+/* Whether workers make net events of flows. */
+bool sl_control_flow_events(struct sl_control *control);
+/* Never waits: BUSY while many flows are being ended, and it may be tried again. */
+int sl_control_set_flow_events(
+	struct sl_control *control, bool enabled, struct sl_error *err) SL_MUST_CHECK;
+
+/* All tables together. */
+struct sl_flow_stats {
+	uint64_t max;
+	uint64_t n;
+	uint64_t bytes;                        /* of memory */
+	uint64_t classes[SL_FLOW_CLASS_COUNT]; /* flows of each class */
+	bool is_whole;      /* false: there are too many flows, `classes` are of some of them */
+	uint32_t pressure;  /* in the fullest table, sixteenths of the time-outs; 16: whole */
+	uint64_t datagrams; /* incomplete ones */
+	uint64_t held;      /* fragments */
+};
+void sl_control_flow_stats(struct sl_control *control, struct sl_flow_stats *stats);
+
+/* What became of the flows of a file. */
+struct sl_flow_kept {
+	uint64_t n;         /* in the file */
+	uint64_t n_loaded;  /* in a table now */
+	uint64_t n_stale;   /* their time was over */
+	uint64_t n_refused; /* no room, or no such flow can be */
+};
+/*
+ * Writes all flows to the file at `path`, or leaves what was there.  No worker runs.  `*n` receives how many.
+ * IO, NO_MEMORY.
+ */
+int sl_control_flows_save(struct sl_control *control, const char *path, uint64_t *n,
+	struct sl_error *err) SL_MUST_CHECK;
+/*
+ * Takes flows from the file at `path` and removes it: it is used once.  No worker runs.  Nothing is taken from a
+ * file that is damaged, of another version, or older than `age_max_ns`: CONFIGURATION.  NOT_FOUND: there is
+ * none.  Every flow is judged by the policy in force at its next packet.
+ */
+int sl_control_flows_load(struct sl_control *control, const char *path, uint64_t age_max_ns,
+	struct sl_flow_kept *kept, struct sl_error *err) SL_MUST_CHECK;
 
 /* --- Plugins. --- */
 

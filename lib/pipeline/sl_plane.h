@@ -72,11 +72,19 @@ struct sl_plane_ops {
 	uint32_t (*n_workers)(void *ctx);
 	struct sl_counters *(*counters)(void *ctx, uint32_t worker);
 	struct sl_ring *(*events)(void *ctx, uint32_t worker);
-	/* NULL: the worker keeps none. What sl_flow.h allows any thread. */
+	/*
+	 * NULL: the worker keeps none. What sl_flow.h allows any thread.  A plane that keeps no flows at all may
+	 * have NULL for this and the three below.
+	 */
 	const struct sl_flow_table *(*flows)(void *ctx, uint32_t worker);
 	const struct sl_fragments *(*fragments)(void *ctx, uint32_t worker);
 	/* Puts a command into the worker's ring; false: it is full, try again. One thread at a time. */
 	bool (*flow_command)(void *ctx, uint32_t worker, const struct sl_flow_command *command);
+	/*
+	 * Adds a saved flow to the table of the worker that will have its packets; no worker runs.  What
+	 * sl_flow_load returns, or -ENOTSUP where no flows are kept.
+	 */
+	int (*flow_load)(void *ctx, const struct sl_flow_saved *saved, uint64_t now_ns);
 	void (*worker_info)(void *ctx, uint32_t worker, struct sl_worker_info *info);
 
 	uint32_t (*n_ports)(void *ctx);

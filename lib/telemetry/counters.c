@@ -14,6 +14,7 @@ _Static_assert(
 _Static_assert(sizeof(struct sl_link_counter) % sizeof(uint64_t) == 0, "counters are 64-bit words");
 _Static_assert(
 	sizeof(struct sl_worker_counter) % sizeof(uint64_t) == 0, "counters are 64-bit words");
+_Static_assert(sizeof(struct sl_flow_counter) % sizeof(uint64_t) == 0, "counters are 64-bit words");
 
 int
 sl_counters_new(struct sl_counters **out)
@@ -85,4 +86,5 @@ sl_counters_sum(const struct sl_counters *counters, struct sl_counters *sum)
 	add_words(sum->would_drop, counters->would_drop, sizeof(sum->would_drop));
 	add_words(sum->links, counters->links, sizeof(sum->links));
 	add_words(&sum->worker, &counters->worker, sizeof(sum->worker));
+	add_words(&sum->flows, &counters->flows, sizeof(sum->flows));
 }

@@ -20,6 +20,22 @@ sl_event_type_name(enum sl_event_type type)
 	return (unsigned int)type < SL_EVENT_TYPE_COUNT ? names[type] : "unknown";
 }
 
+bool
+sl_event_is_of_flow(const struct sl_event *event)
+{
+	return event->type == SL_EVENT_FLOW_NEW || event->type == SL_EVENT_FLOW_ESTABLISHED ||
+		event->type == SL_EVENT_FLOW_CLOSED;
+}
+
+uint64_t
+sl_event_duration_ms(const struct sl_event *event)
+{
+	/* The beginning is told to the sixteenth of a second, and may seem to be later. */
+	return event->time_ns > event->flow_since_ns
+		? (event->time_ns - event->flow_since_ns) / 1000000u
+		: 0;
+}
+
 void
 sl_event_limit_init(struct sl_event_limit *limit, uint64_t rate, uint64_t burst)
 {

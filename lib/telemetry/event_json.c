@@ -5,6 +5,7 @@
  */
 #include "base/sl_addr.h"
 #include "base/sl_clock.h"
+#include "flow/sl_flow.h"
 #include "telemetry/sl_event.h"
 
 #include <string.h>
@@ -94,6 +95,61 @@ add_packet(struct sl_buf *buf, const struct sl_event *event)
 }
 
 static void
+add_reauthorize(struct sl_buf *buf, uint32_t reason)
+{
+	bool is_first = true;
+	const char *name;
+	uint32_t bit;
+
+	sl_buf_add_text(buf, ",\"reauthorize_reason\":[");
+	for (uint32_t i = 0;
+		(name = sl_flag_name(SLUICE_FIELD_REAUTHORIZE_REASON, i, &bit)) != NULL; i++) {
+		if ((reason & bit) == 0)
+			continue;
+		sl_buf_printf(buf, "%s\"%s\"", is_first ? "" : ",", name);
+		is_first = false;
+	}
+	sl_buf_add_char(buf, ']');
+}
+
+static void
+add_both_ways(struct sl_buf *buf, const char *member, const uint64_t counts[2])
+{
+	sl_buf_printf(buf, ",\"%s\":{\"outbound\":%llu,\"inbound\":%llu}", member,
+		(unsigned long long)counts[SLUICE_DIRECTION_OUTBOUND],
+		(unsigned long long)counts[SLUICE_DIRECTION_INBOUND]);
+}
+
+/* What events of a flow say besides its id. */
+static void
+add_flow_life(struct sl_buf *buf, const struct sl_event *event)
+{
+	char time[SL_TIME_TEXT_MAX];
+
+	add_name(buf, "opened",
+		event->flow_direction == SLUICE_DIRECTION_INBOUND ? "inbound" : "outbound");
+	sl_buf_printf(buf, ",\"midstream\":%s", bool_text(event->is_midstream));
+	add_name(buf, "since", sl_time_format(event->flow_since_ns, time));
+	sl_buf_printf(
+		buf, ",\"duration_ms\":%llu", (unsigned long long)sl_event_duration_ms(event));
+	add_both_ways(buf, "packets", event->flow_packets);
+	add_both_ways(buf, "bytes", event->flow_bytes);
+	if (event->type == SL_EVENT_FLOW_CLOSED)
+		add_name(buf, "end", sl_flow_end_name((enum sl_flow_end)event->flow_end));
+}
+
+static void
+add_flow(struct sl_buf *buf, const struct sl_event *event)
+{
+	if (event->flow_id != 0)
+		sl_buf_printf(buf, ",\"flow\":\"%llu\"", (unsigned long long)event->flow_id);
+	if (sl_event_is_of_flow(event))
+		add_flow_life(buf, event);
+	if (event->reauthorize_reason != 0)
+		add_reauthorize(buf, event->reauthorize_reason);
+}
+
+static void
 add_decisions(struct sl_buf *buf, const struct sl_event_entry *entry)
 {
 	const struct sl_event *event = &entry->event;
@@ -123,6 +179,7 @@ sl_event_format_json(const struct sl_event_entry *entry, const char *link, struc
 	add_verdict(buf, entry, link);
 	add_frame(buf, &entry->event);
 	add_packet(buf, &entry->event);
+	add_flow(buf, &entry->event);
 	add_decisions(buf, entry);
 	sl_buf_add_char(buf, '}');
 }

@@ -43,12 +43,21 @@ take_frame(struct sl_event *event, const struct sl_meta *meta)
 	}
 }
 
+static void
+take_flow(struct sl_event *event, const struct sl_meta *meta)
+{
+	event->flow_id = meta->flow.id;
+	if (sl_meta_has(meta, SL_SLOT_REAUTHORIZE_REASON))
+		event->reauthorize_reason = meta->flow.reauthorize_reason;
+}
+
 void
 sl_event_from_meta(struct sl_event *event, const struct sl_meta *meta)
 {
 	memset(event, 0, sizeof(*event));
 	take_frame(event, meta);
 	take_addresses(event, meta);
+	take_flow(event, meta);
 	if (sl_meta_has(meta, SL_SLOT_SRC_PORT) && sl_meta_has(meta, SL_SLOT_DST_PORT)) {
 		event->has_ports = 1;
 		event->src_port = meta->src_port;

@@ -92,10 +92,17 @@ struct sl_event {
 
 /* "classify_drop"; never NULL. */
 const char *sl_event_type_name(enum sl_event_type type);
+/* True for events of flows, which have the members flow_*. */
+bool sl_event_is_of_flow(const struct sl_event *event);
+/* How old the flow was, for events of flows. */
+uint64_t sl_event_duration_ms(const struct sl_event *event);
 
 /* --- Packet time: a pure function. --- */
 
-/* Zeroes the event and fills the packet's part of it from its metadata. */
+/*
+ * Zeroes the event and fills the packet's part of it from its metadata, the id of its flow included, and the
+ * reason of a reauthorisation while a layer that shows it is visited.
+ */
 void sl_event_from_meta(struct sl_event *event, const struct sl_meta *meta);
 
 /* --- Packet time: one worker's source of events. --- */

@@ -69,6 +69,16 @@ test_keys(void **state)
 	assert_non_null(route);
 	assert_string_equal(key, "");
 
+	/* A path of its own is no key of another. */
+	route = api_route_match(API_GET, "/v1/flows/stats", key, allow);
+	assert_non_null(route);
+	assert_string_equal(route->path, "/v1/flows/stats");
+	assert_null(api_route_match(API_DELETE, "/v1/flows/stats", key, allow));
+	assert_string_equal(allow, "GET");
+	route = api_route_match(API_DELETE, "/v1/flows/7", key, allow);
+	assert_non_null(route);
+	assert_string_equal(key, "7");
+
 	snprintf(path, sizeof(path), "/v1/filters/%0255d", 0);
 	assert_non_null(api_route_match(API_GET, path, key, allow));
 	assert_int_equal(strlen(key), 255);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/fake_plane.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@ struct fake_worker {
 	struct sl_counters *counters;
 	struct sl_ring *events;
 	struct sl_pipeline *pipeline; /* while its thread runs */
+	struct sl_flow_table *flows;
+	bool flow_events;
 	pthread_t thread;
 	bool has_thread;
 	atomic_bool is_running;    /* as told by worker_info */
@@ -32,6 +35,8 @@ struct fake_plane {
 	atomic_bool is_stopping;
 	_Atomic uint32_t n_published;
 	_Atomic uint32_t n_synchronized;
+	uint64_t flows_ns; /* when their tables were made */
+	bool refuses_commands;
 	fake_burst_fn *fn;
 	void *fn_ctx;
 	uint8_t bytes[FAKE_FRAMES][SL_PACKET_WINDOW];
@@ -140,6 +145,87 @@ link_info(void *ctx, uint32_t link, struct sl_link_info *info)
 	*info = (struct sl_link_info){0};
 }
 
+/* --- Flows. --- */
+
+static const struct sl_flow_table *
+flows(void *ctx, uint32_t worker)
+{
+	return fake_plane_flows(ctx, worker);
+}
+
+static void
+obey(struct fake_plane *fake, struct fake_worker *worker, const struct sl_flow_command *command)
+{
+	struct sl_flow *flow;
+
+	if (command->type != SL_FLOW_COMMAND_KILL) {
+		worker->flow_events = command->type == SL_FLOW_COMMAND_EVENTS_ON;
+		return;
+	}
+	flow = sl_flow_by_id(worker->flows, command->id);
+	if (flow == NULL)
+		return;
+	flow->flags |= SL_FLOW_REVOKED;
+	flow->end = SL_FLOW_END_ADMIN;
+	sl_flow_set_class(worker->flows, flow, SL_FLOW_ENDED, fake->flows_ns);
+}
+
+static bool
+flow_command(void *ctx, uint32_t worker, const struct sl_flow_command *command)
+{
+	struct fake_plane *fake = ctx;
+
+	if (!fake->refuses_commands)
+		obey(fake, &fake->workers[worker], command);
+	return !fake->refuses_commands;
+}
+
+/* A port has its worker. */
+static int
+flow_load(void *ctx, const struct sl_flow_saved *saved, uint64_t now_ns)
+{
+	struct fake_plane *fake = ctx;
+	struct sl_flow_table *table = fake->workers[saved->key.local_port % fake->n_workers].flows;
+
+	return table != NULL ? sl_flow_load(table, saved, now_ns) : -ENOTSUP;
+}
+
+bool
+fake_plane_keep_flows(struct fake_plane *fake, uint32_t max, uint64_t now_ns)
+{
+	struct sl_flow_config config;
+
+	fake->flows_ns = now_ns;
+	if (sl_flow_config_init(&config) != 0)
+		return false;
+	config.max = max;
+	for (uint32_t w = 0; w < fake->n_workers; w++) {
+		sl_flow_table_free(fake->workers[w].flows);
+		fake->workers[w].flows = NULL;
+		if (sl_flow_table_new(&config, w, now_ns, &fake->workers[w].flows) != 0)
+			return false;
+	}
+	return true;
+}
+
+struct sl_flow_table *
+fake_plane_flows(struct fake_plane *fake, uint32_t worker)
+{
+	return fake->workers[worker].flows;
+}
+
+void
+fake_plane_refuse_commands(struct fake_plane *fake, bool refuse)
+{
+	fake->refuses_commands = refuse;
+}
+
+bool
+fake_plane_flow_events(struct fake_plane *fake, uint32_t worker)
+{
+	return fake->workers[worker].flow_events;
+}
+
 static const struct sl_plane_ops ops = {
 	.publish = publish,
 	.synchronize = synchronize,
@@ -147,6 +233,9 @@ static const struct sl_plane_ops ops = {
 	.n_workers = n_workers,
 	.counters = counters,
 	.events = events,
+	.flows = flows,
+	.flow_command = flow_command,
+	.flow_load = flow_load,
 	.worker_info = worker_info,
 	.n_ports = none,
 	.port_info = port_info,
@@ -216,6 +305,7 @@ fake_plane_free(struct fake_plane *fake)
 	for (uint32_t w = 0; w < fake->n_workers; w++) {
 		sl_counters_free(fake->workers[w].counters);
 		sl_ring_free(fake->workers[w].events);
+		sl_flow_table_free(fake->workers[w].flows);
 	}
 	free(fake);
 }

@@ -62,4 +62,15 @@ void fake_plane_hit(
 bool
 fake_plane_event(struct fake_plane *fake, uint32_t worker, uint64_t revision, uint64_t filter_id);
 
+/* --- Flows, of planes that stand still: commands are obeyed when they come. --- */
+
+/* From now on every worker has a table for `max` flows. False: out of memory. */
+bool fake_plane_keep_flows(struct fake_plane *fake, uint32_t max, uint64_t now_ns);
+/* NULL: none is kept. */
+struct sl_flow_table *fake_plane_flows(struct fake_plane *fake, uint32_t worker);
+/* Rings of commands are full from now on, or are not. */
+void fake_plane_refuse_commands(struct fake_plane *fake, bool refuse);
+/* Whether a worker has been told to make flow events. */
+bool fake_plane_flow_events(struct fake_plane *fake, uint32_t worker);
+
 #endif

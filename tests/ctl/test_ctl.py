@@ -81,7 +81,7 @@ class Case(unittest.TestCase):
         return run
 
 
-COMMANDS = ["status", "apply", "filters", "explain", "events", "get", "put", "delete", "layers", "stats", "ports",
+COMMANDS = ["status", "apply", "filters", "explain", "events", "flows", "get", "put", "delete", "layers", "stats", "ports",
             "links", "plugins", "mode", "version"]
 
 

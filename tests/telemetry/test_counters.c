@@ -99,6 +99,9 @@ test_sum_of_the_rest(void **state)
 	sl_counter_add(&counters->links[SL_COUNTERS_LINKS_MAX - 1][1].dropped, 5);
 	sl_counter_add(&counters->worker.bursts, 6);
 	sl_counter_add(&counters->worker.replies_refused, 7);
+	sl_counter_add(&counters->flows.opened[SLUICE_DIRECTION_OUTBOUND], 8);
+	sl_counter_add(&counters->flows.ended[SL_FLOW_END_ADMIN], 9);
+	sl_counter_add(&counters->flows.context_refused, 10);
 	sl_counters_sum(counters, &sum);
 	sl_counters_sum(counters, &sum);
 	assert_int_equal(sum.layers[0].permit, 2);
@@ -108,6 +111,9 @@ test_sum_of_the_rest(void **state)
 	assert_int_equal(sum.links[SL_COUNTERS_LINKS_MAX - 1][1].dropped, 10);
 	assert_int_equal(sum.worker.bursts, 12);
 	assert_int_equal(sum.worker.replies_refused, 14);
+	assert_int_equal(sum.flows.opened[SLUICE_DIRECTION_OUTBOUND], 16);
+	assert_int_equal(sum.flows.ended[SL_FLOW_END_ADMIN], 18);
+	assert_int_equal(sum.flows.context_refused, 20);
 	assert_null(sum.filters);
 }
 

@@ -162,6 +162,43 @@ test_from_meta_v6(void **state)
 	assert_memory_equal(event.ip_dst, meta.ip6_dst, 16);
 }
 
+/* The reason belongs to visits of layers that show it; the flow to the packet. */
+static void
+test_from_meta_flow(void **state)
+{
+	struct sl_meta meta = {0};
+	struct sl_event event;
+
+	(void)state;
+	meta.flow.id = 77;
+	meta.flow.reauthorize_reason = SLUICE_REAUTHORIZE_POLICY_CHANGE;
+	sl_event_from_meta(&event, &meta);
+	assert_int_equal(event.flow_id, 77);
+	assert_int_equal(event.reauthorize_reason, 0);
+	meta.present = SL_PRESENT(REAUTHORIZE_REASON);
+	sl_event_from_meta(&event, &meta);
+	assert_int_equal(event.reauthorize_reason, SLUICE_REAUTHORIZE_POLICY_CHANGE);
+}
+
+static void
+test_events_of_flows(void **state)
+{
+	static const enum sl_event_type of_flows[] = {
+		SL_EVENT_FLOW_NEW, SL_EVENT_FLOW_ESTABLISHED, SL_EVENT_FLOW_CLOSED};
+	struct sl_event event = {.time_ns = 5 * SECOND, .flow_since_ns = 3 * SECOND};
+
+	(void)state;
+	for (size_t i = 0; i < SL_ARRAY_LEN(of_flows); i++) {
+		event.type = (uint8_t)of_flows[i];
+		assert_true(sl_event_is_of_flow(&event));
+	}
+	event.type = SL_EVENT_CLASSIFY_DROP;
+	assert_false(sl_event_is_of_flow(&event));
+	assert_int_equal(sl_event_duration_ms(&event), 2000);
+	event.flow_since_ns = event.time_ns + 1;
+	assert_int_equal(sl_event_duration_ms(&event), 0);
+}
+
 int
 main(void)
 {
@@ -174,6 +211,8 @@ main(void)
 		cmocka_unit_test(test_from_meta_v4),
 		cmocka_unit_test(test_from_meta_empty),
 		cmocka_unit_test(test_from_meta_v6),
+		cmocka_unit_test(test_from_meta_flow),
+		cmocka_unit_test(test_events_of_flows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/sl_flow.h"
 #include "telemetry/sl_event.h"
 
 #include <errno.h>
@@ -219,6 +220,50 @@ test_json_of_icmp6(void **state)
 	sl_buf_fini(&buf);
 }
 
+static void
+test_json_of_flows(void **state)
+{
+	struct sl_event_entry entry = {
+		.event =
+			{
+				.time_ns = 1767323045000006000ull,
+				.type = SL_EVENT_FLOW_CLOSED,
+				.flow_id = UINT64_MAX,
+				.flow_packets = {[SLUICE_DIRECTION_OUTBOUND] = 3,
+					[SLUICE_DIRECTION_INBOUND] = 2},
+				.flow_bytes = {[SLUICE_DIRECTION_OUTBOUND] = 300,
+					[SLUICE_DIRECTION_INBOUND] = 200},
+				.flow_since_ns = 1767323043500006000ull,
+				.flow_end = SL_FLOW_END_RST,
+				.flow_direction = SLUICE_DIRECTION_OUTBOUND,
+				.is_midstream = 1,
+			},
+	};
+	struct sl_buf buf = {0};
+
+	(void)state;
+	sl_event_format_json(&entry, NULL, &buf);
+	assert_non_null(strstr(sl_buf_text(&buf),
+		",\"flow\":\"18446744073709551615\",\"opened\":\"outbound\","
+		"\"midstream\":true,\"since\":\"2026-01-02T03:04:03.500006Z\","
+		"\"duration_ms\":1500,\"packets\":{\"outbound\":3,\"inbound\":2},"
+		"\"bytes\":{\"outbound\":300,\"inbound\":200},\"end\":\"rst\","
+		"\"decisions\":[]}"));
+	sl_buf_fini(&buf);
+	entry.event.type = SL_EVENT_FLOW_NEW;
+	sl_event_format_json(&entry, NULL, &buf);
+	assert_null(strstr(sl_buf_text(&buf), "\"end\""));
+	sl_buf_fini(&buf);
+	entry.event.type = SL_EVENT_CLASSIFY_DROP;
+	entry.event.reauthorize_reason =
+		SLUICE_REAUTHORIZE_POLICY_CHANGE | SLUICE_REAUTHORIZE_MID_STREAM_INSPECTION;
+	sl_event_format_json(&entry, NULL, &buf);
+	assert_non_null(strstr(sl_buf_text(&buf),
+		",\"flow\":\"18446744073709551615\",\"reauthorize_reason\":["
+		"\"policy_change\",\"mid_stream_inspection\"],\"decisions\":[]}"));
+	sl_buf_fini(&buf);
+}
+
 int
 main(void)
 {
@@ -229,6 +274,7 @@ main(void)
 		cmocka_unit_test(test_json_of_a_drop),
 		cmocka_unit_test(test_json_of_a_parser_drop),
 		cmocka_unit_test(test_json_of_icmp6),
+		cmocka_unit_test(test_json_of_flows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
