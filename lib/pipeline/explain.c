@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Control time: one packet's way through the layers, told step by step. */
-#include "pipeline/order.h"
-#include "pipeline/sl_pipeline.h"
+#include "pipeline/flow.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 struct walk {
 	const struct sl_snapshot *snapshot;
 	const struct sl_meta *meta;
+	struct sl_meta *packet; /* the same, for layers with flow state; NULL: a layer alone */
+	struct sl_flow flow;    /* that the packet is taken to have */
 	sl_explain_fn *fn;
 	void *ctx;
 	struct sl_matches compiled;
@@ -81,11 +82,12 @@ tell_filters(const struct walk *walk, struct sl_explain_step *step, const struct
 static bool
 match_both(struct walk *walk, const struct sl_layer_program *program)
 {
+	const struct sl_meta *meta = walk->meta;
 	const struct sl_matches *compiled = &walk->compiled, *reference = &walk->reference;
 	uint32_t n = 0;
 
-	sl_classify_run(program, &walk->meta, 1, &walk->compiled);
-	sl_reference_run(program, &walk->meta, 1, &walk->reference);
+	sl_classify_run(program, &meta, 1, &walk->compiled);
+	sl_reference_run(program, &meta, 1, &walk->reference);
 	n = compiled->start[1] - compiled->start[0];
 	return n == reference->start[1] - reference->start[0] &&
 		memcmp(&compiled->ranks[compiled->start[0]], &reference->ranks[reference->start[0]],
@@ -175,34 +177,124 @@ refuse(struct walk *walk, const struct sl_order *order, struct sl_outcome *outco
 	return 0;
 }
 
+/* One layer, and its twin when it blocks; `*is_over` when the packet goes no further. */
 static int
-walk_layers(struct walk *walk, const struct sl_path *path, struct sl_outcome *outcome)
+visit(struct walk *walk, const struct sl_layer *layer, struct sl_outcome *outcome, bool *is_over)
 {
-	const struct sl_order *order = &sl_order[path->direction];
-	uint32_t classes = sl_order_classes(walk->meta);
-	const struct sl_layer *layer;
 	struct sl_verdict verdict;
 	int rc;
 
+	rc = walk_layer(walk, layer, &verdict);
+	if (rc != 0)
+		return rc;
+	outcome_of_layer(outcome, layer, &verdict);
+	*is_over = verdict.action != SL_VERDICT_PERMIT;
+	return verdict.action == SL_VERDICT_BLOCK ? walk_twin(walk, layer->twin) : 0;
+}
+
+/* --- Layers with flow state. --- */
+
+/* The flow that the packet is taken to have. */
+static void
+imagine_flow(struct walk *walk, enum sl_explain_flow flow)
+{
+	const struct sl_meta *meta = walk->meta;
+	bool is_outbound = meta->direction == SLUICE_DIRECTION_OUTBOUND;
+
+	walk->flow = (struct sl_flow){
+		.key = {.protocol = meta->protocol, .ip_version = meta->ip_version},
+	};
+	sl_flow_set_icmp_type(&walk->flow, meta);
+	if (flow == SL_EXPLAIN_FLOW_REPLY)
+		is_outbound = !is_outbound;
+	if (flow == SL_EXPLAIN_FLOW_NEW && sl_flow_is_tcp(&walk->flow) &&
+		(meta->tcp_flags & SL_TCP_OPENING) != SL_TCP_SYN) {
+		walk->flow.flags = SL_FLOW_MIDSTREAM;
+		is_outbound = sl_flow_guess_is_outbound(meta);
+	}
+	if (is_outbound)
+		walk->flow.flags |= SL_FLOW_OUTBOUND;
+}
+
+static int
+visit_with_flow(struct walk *walk, const struct sl_layer *layer, uint32_t flags, uint32_t reason,
+	struct sl_outcome *outcome, bool *is_over)
+{
+	const bool is_outbound = walk->meta->direction == SLUICE_DIRECTION_OUTBOUND;
+	const bool is_mirrored = (layer->orientation == SL_ORIENTATION_OUTBOUND) != is_outbound;
+	int rc;
+
+	sl_flow_dress(walk->packet, &walk->flow, flags, reason);
+	if (is_mirrored)
+		sl_meta_mirror(walk->packet);
+	rc = visit(walk, layer, outcome, is_over);
+	if (is_mirrored)
+		sl_meta_mirror(walk->packet);
+	sl_flow_undress(walk->packet);
+	return rc;
+}
+
+/* A first packet: the layer that authorises its flow, and the one where it is established. */
+static int
+visit_ale(struct walk *walk, struct sl_outcome *outcome, bool *is_over)
+{
+	const bool is_midstream = (walk->flow.flags & SL_FLOW_MIDSTREAM) != 0;
+	const enum sluice_layer established = walk->meta->ip_version == 6
+		? SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V6
+		: SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V4;
+	int rc;
+
+	rc = visit_with_flow(walk, sl_layer_by_id(sl_auth_layers[sl_auth_of(&walk->flow)]),
+		is_midstream ? SLUICE_CONDITION_FLAG_IS_REAUTHORIZE : 0,
+		is_midstream ? SLUICE_REAUTHORIZE_MID_STREAM_INSPECTION : 0, outcome, is_over);
+	if (rc != 0 || *is_over || (sl_flow_is_tcp(&walk->flow) && !is_midstream) ||
+		(walk->meta->meta_flags & SL_META_IS_FRAGMENT) != 0)
+		return rc;
+	return visit_with_flow(walk, sl_layer_by_id(established), 0, 0, outcome, is_over);
+}
+
+/* --- All of them. --- */
+
+static int
+visit_next(struct walk *walk, const struct sl_order_visit *next, bool is_announced,
+	struct sl_outcome *outcome, bool *is_over)
+{
+	const struct sl_layer *layer = sl_layer_by_id(next->layer);
+	int rc;
+
+	if (next->visitors >= SL_ORDER_SORTED)
+		return visit_with_flow(walk, layer, 0, 0, outcome, is_over);
+	if (is_announced)
+		walk->packet->flags_transport |= SLUICE_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY;
+	rc = visit(walk, layer, outcome, is_over);
+	walk->packet->flags_transport &= ~SLUICE_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY;
+	return rc;
+}
+
+static int
+walk_layers(struct walk *walk, const struct sl_path *path, bool is_new, struct sl_outcome *outcome)
+{
+	const struct sl_order *order = &sl_order[path->direction];
+	uint32_t classes = sl_order_classes(walk->meta);
+	const bool meets_flow = walk->meta->ip_version != 0 &&
+		(walk->meta->meta_flags & SL_META_IS_ICMP_ERROR) == 0;
+	bool is_over = false;
+	int rc = 0;
+
 	if (path->link_type != SL_LINK_ETHERNET)
 		classes &= ~(1u << SL_ORDER_ETHERNET);
-	for (uint32_t i = 0; i < SL_ORDER_VISITS; i++) {
+	for (uint32_t i = 0; i < SL_ORDER_VISITS && rc == 0 && !is_over; i++) {
 		if (i == order->n_before_ip && walk->meta->reason != SL_REASON_NONE)
 			return refuse(walk, order, outcome);
-		if (!sl_order_has(classes, order->visits[i].visitors) ||
-			order->visits[i].visitors >= SL_ORDER_SORTED)
-			continue;
-		layer = sl_layer_by_id(order->visits[i].layer);
-		rc = walk_layer(walk, layer, &verdict);
-		if (rc != 0)
-			return rc;
-		outcome_of_layer(outcome, layer, &verdict);
-		if (verdict.action == SL_VERDICT_BLOCK)
-			return walk_twin(walk, layer->twin);
-		if (verdict.action == SL_VERDICT_ABSORB)
-			return 0;
+		if (i == order->n_before_flow && meets_flow && is_new)
+			rc = visit_ale(walk, outcome, &is_over);
+		if (rc == 0 && !is_over && sl_order_has(classes, order->visits[i].visitors))
+			rc = visit_next(walk, &order->visits[i],
+				is_new && meets_flow && i >= order->n_before_whole &&
+					i < order->n_before_flow,
+				outcome, &is_over);
 	}
-	return 0;
+	return rc;
 }
 
 int
@@ -213,7 +305,6 @@ sl_pipeline_explain(const struct sl_snapshot *snapshot, const struct sl_path *pa
 	struct walk walk;
 	int rc;
 
-	(void)flow; /* no layer that depends on it is visited yet */
 	sl_meta_setup(meta, path->direction, &path->ports);
 	sl_packet_parse(path->link_type, frame, 1, &meta);
 	outcome_of_reason(outcome, snapshot == NULL ? SL_REASON_NO_POLICY : SL_REASON_NONE);
@@ -222,7 +313,10 @@ sl_pipeline_explain(const struct sl_snapshot *snapshot, const struct sl_path *pa
 	rc = walk_init(&walk, snapshot, meta, fn, ctx);
 	if (rc != 0)
 		return rc;
-	rc = walk_layers(&walk, path, outcome);
+	walk.packet = meta;
+	imagine_flow(&walk, flow);
+	rc = walk_layers(&walk, path, flow == SL_EXPLAIN_FLOW_NEW, outcome);
+	meta->flow.entry = NULL;
 	walk_fini(&walk);
 	return rc;
 }

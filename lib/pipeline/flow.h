@@ -25,6 +25,10 @@ enum sl_auth {
 	SL_AUTH_COUNT
 };
 
+#define SL_TCP_SYN     0x02u
+#define SL_TCP_ACK     0x10u
+#define SL_TCP_OPENING 0x17u /* FIN, SYN, RST, ACK: of these a first segment has SYN alone */
+
 #define SL_REFUSALS 1024u /* a power of two */
 
 /* A first packet that was blocked: what must be the same for the answer to be the same. */
@@ -134,6 +138,11 @@ uint64_t sl_flow_judge_untracked(struct sl_burst *burst, uint64_t members);
 
 /* Opens a flow with a packet that has none. */
 void sl_flow_open(struct sl_flow_step *step, uint32_t packet);
+/*
+ * Who opened a connection that is picked up: the end with an ephemeral port; otherwise the one without a
+ * well-known port; otherwise the sender of what is seen first, or of a SYN-ACK the receiver.
+ */
+bool sl_flow_guess_is_outbound(const struct sl_meta *meta);
 /* The flow that was found passes a further TCP segment; false: the packet's way is decided. */
 bool sl_flow_track(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow);
 /* An ICMP error and the flow that it is about, or NULL. */
@@ -158,6 +167,8 @@ void sl_flow_drop(struct sl_flow_step *step, uint32_t packet, enum sl_reason rea
 /* Shows what follows of a flow to the layers; see struct sl_meta_flow. `flow` may be NULL. */
 void sl_flow_dress(struct sl_meta *meta, const struct sl_flow *flow, uint32_t flags,
 	uint32_t reauthorize_reason);
+/* Takes away what sl_flow_dress has shown, but for the flow. */
+void sl_flow_undress(struct sl_meta *meta);
 /* Visits a flow layer with packets that have been dressed; returns those that stop. */
 uint64_t sl_flow_visit(struct sl_burst *burst, const struct sl_layer_program *program,
 	uint64_t members, struct sl_auth_answer *answer);

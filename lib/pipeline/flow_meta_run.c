@@ -63,6 +63,12 @@ sl_flow_dress(struct sl_meta *meta, const struct sl_flow *flow, uint32_t flags,
 }
 
 void
+sl_flow_undress(struct sl_meta *meta)
+{
+	meta->present &= ~PRESENT_FLOW;
+}
+
+void
 sl_flow_name(struct sl_burst *burst, uint64_t members)
 {
 	const struct sl_flow_table *table = burst->pipeline->flows->table;
@@ -109,7 +115,7 @@ sl_flow_visit(struct sl_burst *burst, const struct sl_layer_program *program, ui
 	if (is_mirrored)
 		mirror(burst, members);
 	for (; members != 0; members &= members - 1)
-		burst->metas[__builtin_ctzll(members)].present &= ~PRESENT_FLOW;
+		sl_flow_undress(&burst->metas[__builtin_ctzll(members)]);
 	return stopped;
 }
 
@@ -124,7 +130,7 @@ sl_flow_show_twin(struct sl_burst *burst, const struct sl_layer_program *program
 	if (is_mirrored)
 		mirror(burst, members);
 	for (; members != 0; members &= members - 1)
-		burst->metas[__builtin_ctzll(members)].present &= ~PRESENT_FLOW;
+		sl_flow_undress(&burst->metas[__builtin_ctzll(members)]);
 }
 
 uint64_t

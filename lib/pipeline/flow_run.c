@@ -174,9 +174,9 @@ find_live(struct sl_flow_step *step, uint32_t packet)
 static void
 meet_revoked(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 {
-	const uint8_t flags = step->burst->metas[packet].tcp_flags & 0x17; /* FIN SYN RST ACK */
+	const uint8_t flags = step->burst->metas[packet].tcp_flags & SL_TCP_OPENING;
 
-	if (!sl_flow_is_tcp(flow) || flags == 0x02) {
+	if (!sl_flow_is_tcp(flow) || flags == SL_TCP_SYN) {
 		sl_flow_discard(step->burst->pipeline, flow);
 		sl_flow_open(step, packet);
 		return;

@@ -10,27 +10,19 @@ struct opening {
 	bool is_established;
 };
 
-#define TCP_SYN 0x02u
-#define TCP_RST 0x04u
-#define TCP_ACK 0x10u
-
 static bool
 is_ephemeral(uint16_t port)
 {
 	return port >= 32768;
 }
 
-/*
- * Who opened a connection that is picked up: the end with an ephemeral port; otherwise the one without a
- * well-known port; otherwise the sender of what is seen first, or of a SYN-ACK the receiver.
- */
-static bool
-guess_is_outbound(const struct sl_meta *meta)
+bool
+sl_flow_guess_is_outbound(const struct sl_meta *meta)
 {
 	const uint16_t local = meta->local_port, remote = meta->remote_port;
 	const bool is_outbound = meta->direction == SLUICE_DIRECTION_OUTBOUND;
 
-	if ((meta->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
+	if ((meta->tcp_flags & (SL_TCP_SYN | SL_TCP_ACK)) == (SL_TCP_SYN | SL_TCP_ACK))
 		return !is_outbound;
 	if (is_ephemeral(local) != is_ephemeral(remote))
 		return is_ephemeral(local);
@@ -65,7 +57,8 @@ open_tcp(struct sl_flow_step *step, uint32_t packet, struct opening *opening)
 	opening->is_established = next.is_established;
 	if (opening->tcp.state == SL_TCP_SYN_SENT)
 		return true;
-	opening->flags = SL_FLOW_MIDSTREAM | (guess_is_outbound(meta) ? SL_FLOW_OUTBOUND : 0);
+	opening->flags =
+		SL_FLOW_MIDSTREAM | (sl_flow_guess_is_outbound(meta) ? SL_FLOW_OUTBOUND : 0);
 	return true;
 }
 
