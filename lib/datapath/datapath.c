@@ -342,6 +342,19 @@ flow_command(void *ctx, uint32_t worker, const struct sl_flow_command *command)
 	return commands != NULL && sl_ring_put(commands, command);
 }
 
+/* -ENOTSUP also for flows of a zone that no link has now. */
+static int
+flow_load(void *ctx, const struct sl_flow_saved *saved, uint64_t now_ns)
+{
+	const struct sl_datapath *datapath = ctx;
+	uint32_t owner = sl_datapath_flow_owner(datapath, &saved->key);
+	struct sl_flow_table *table = owner != SL_DATAPATH_NO_WORKER
+		? sl_pipeline_flows(datapath->workers[owner]->pipeline)
+		: NULL;
+
+	return table != NULL ? sl_flow_load(table, saved, now_ns) : -ENOTSUP;
+}
+
 static void
 worker_info(void *ctx, uint32_t index, struct sl_worker_info *info)
 {
@@ -407,6 +420,7 @@ static const struct sl_plane_ops plane_ops = {
 	.flows = flows,
 	.fragments = fragments,
 	.flow_command = flow_command,
+	.flow_load = flow_load,
 	.worker_info = worker_info,
 	.n_ports = n_ports,
 	.port_info = get_port_info,
