@@ -73,14 +73,19 @@ tcp_set_step(const struct sl_tcp *tcp, struct sl_tcp_step *step)
 
 /*
  * An acknowledgement from a side that has not sent SYN.  A host that still has an older connection with
- * these ports challenges a SYN with it; the opener resets that, and then its SYN is taken.
+ * these ports challenges a SYN with it; the opener resets that, and then its SYN is taken.  One of the new
+ * connection has overtaken its SYN-ACK, or is one for nothing: hosts do not look at it.
  */
 static enum sl_reason
 challenge(const struct tcp_pass *pass)
 {
+	uint32_t ack = pass->segment->ack;
+
 	if (pass->tcp->state != SL_TCP_SYN_SENT || pass->segment->length > 0)
 		return SL_REASON_TCP_BAD_STATE;
-	pass->s->end = pass->segment->ack;
+	if (tcp_is_after(ack, pass->s->ack) && !tcp_is_after(ack, pass->r->end))
+		return SL_REASON_TCP_BAD_STATE;
+	pass->s->end = ack;
 	return SL_REASON_NONE;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flow/tcp.h"
 
+#define OLD_SYN (1 << 24) /* numbers that a connection uses while a SYN of it can be on its way */
+
 /* Opening: SYN and SYN-ACK, first ones, repeated ones, crossing ones, and those on live connections. */
 
 static void
@@ -70,6 +72,19 @@ fresh_mark(uint32_t seq, enum sluice_direction direction)
 	return (uint16_t)(0x8000u | (unsigned)direction << 14 | (seq * 0x9e3779b1u) >> 18);
 }
 
+/*
+ * A SYN near the numbers that its sender uses is its old one, on its way for long: an answer would be one to
+ * the connection that is there.
+ */
+static void
+note_fresh(const struct tcp_pass *pass)
+{
+	int64_t distance = (int32_t)(pass->segment->seq - pass->s->end);
+
+	if (distance < -OLD_SYN || distance > OLD_SYN)
+		pass->tcp->fresh = fresh_mark(pass->segment->seq, pass->direction);
+}
+
 bool
 tcp_answers_fresh(const struct tcp_pass *pass)
 {
@@ -95,17 +110,22 @@ may_reopen(const struct tcp_pass *pass)
 	return tcp_is_after(pass->segment->seq, pass->s->end) || pass->segment->has_timestamps;
 }
 
-/* The opener's SYN again; or another, when it has given up and begun anew before it was answered. */
+/*
+ * The opener's SYN again; or another, when it has given up and begun anew before it was answered.  Of
+ * two that are on their way the answer tells which one counts.
+ */
 static void
 repeat_opening(const struct tcp_pass *pass)
 {
 	const struct sl_tcp_segment *segment = pass->segment;
 	uint32_t end = segment->seq + segment->length;
 
-	if (segment->seq != pass->r->ack)
+	if (segment->seq != pass->r->ack) {
+		pass->tcp->fresh = fresh_mark(pass->r->ack, pass->direction);
 		tcp_begin(pass);
-	else if (tcp_is_after(end, pass->s->end))
+	} else if (tcp_is_after(end, pass->s->end)) {
 		pass->s->end = end; /* with data this time */
+	}
 	note_options(pass);
 }
 
@@ -116,8 +136,9 @@ repeat_opening(const struct tcp_pass *pass)
 static bool
 crosses(const struct tcp_pass *pass)
 {
-	if (!tcp_is_known(*pass->s_flags)) {
+	if (pass->tcp->state == SL_TCP_SYN_SENT) {
 		tcp_begin(pass);
+		pass->r->limit += pass->segment->window;
 		return true;
 	}
 	return pass->tcp->state == SL_TCP_SYN_RECV && !(*pass->s_flags & TCP_SIDE_SYN_ACKED) &&
@@ -134,14 +155,10 @@ tcp_syn(const struct tcp_pass *pass, bool *is_reopening)
 		return SL_REASON_NONE;
 	if (tcp->state == SL_TCP_SYN_SENT && tcp_is_known(*pass->s_flags))
 		repeat_opening(pass);
-	else if (tcp->state == SL_TCP_SYN_SENT || tcp->state == SL_TCP_SYN_RECV) {
-		if (crosses(pass))
-			tcp->state = SL_TCP_SYN_SENT2;
-		else
-			tcp->fresh = fresh_mark(pass->segment->seq, pass->direction);
-	} else if (pass->segment->seq != pass->r->ack) {
-		tcp->fresh = fresh_mark(pass->segment->seq, pass->direction);
-	}
+	else if (crosses(pass))
+		tcp->state = SL_TCP_SYN_SENT2;
+	else
+		note_fresh(pass);
 	return SL_REASON_NONE;
 }
 

@@ -149,9 +149,9 @@ test_reopening_from_time_wait(void **state)
 	/* A host that takes an older number all the same. */
 	script = SCRIPT_STRICT;
 	close_both(&script);
-	SCRIPT_PLAY(&script, "> S  50 - 0 1000 = time_wait",
-		"< SA 9000 99 0 1000 tcp_out_of_window", "< SA 9000 51 0 1000 = syn_recv",
-		"> A  51 9001 0 1000 = established!");
+	SCRIPT_PLAY(&script, "> S  4000000000 - 0 1000 = time_wait",
+		"< SA 9000 99 0 1000 tcp_out_of_window", "< SA 9000 4000000001 0 1000 = syn_recv",
+		"> A  4000000001 9001 0 1000 = established!");
 }
 
 /* The one that closed last is free as soon as its FIN is acknowledged. */
@@ -193,24 +193,31 @@ test_both_hosts_forgot(void **state)
 
 	(void)state;
 	script_establish(&script, OUT);
-	SCRIPT_PLAY(&script, "> S  70000 - 0 1000/7 = established",
+	SCRIPT_PLAY(&script, "> S  70000000 - 0 1000/7 = established",
 		"< SA 99000 5 0 1000/7 tcp_out_of_window",
-		"> SA 99000 70001 0 1000/7 tcp_out_of_window",
-		"< SA 99000 70001 0 1000/7 = syn_recv", "> A  70001 99000 0 8 tcp_bad_ack",
-		"> A  70001 99001 0 8 = established!", "< A  99001 70001 1024 8 = established",
-		"> A  70001 100025 9 8 = established");
+		"> SA 99000 70000001 0 1000/7 tcp_out_of_window",
+		"< SA 99000 70000001 0 1000/7 = syn_recv", "> A  70000001 99000 0 8 tcp_bad_ack",
+		"> A  70000001 99001 0 8 = established!",
+		"< A  99001 70000001 1024 8 = established",
+		"> A  70000001 100025 9 8 = established");
+	/* Near the numbers in use: an old SYN, and an answer out of the past. */
+	script = SCRIPT_STRICT;
+	script_establish(&script, OUT);
+	SCRIPT_PLAY(&script, "> S  100 - 0 1000/7 = established",
+		"< SA 99000 101 0 1000/7 tcp_out_of_window");
 	/* The SYN is refused. */
 	script = SCRIPT_STRICT;
 	script_establish(&script, OUT);
-	SCRIPT_PLAY(&script, "> S  70000 - 0 1000/7 = established",
-		"< RA 0 70002 0 0 tcp_rst_out_of_window", "> RA 0 70001 0 0 tcp_rst_out_of_window",
-		"< RA 0 70001 0 0 = closed");
+	SCRIPT_PLAY(&script, "> S  70000000 - 0 1000/7 = established",
+		"< RA 0 70000002 0 0 tcp_rst_out_of_window",
+		"> RA 0 70000001 0 0 tcp_rst_out_of_window", "< RA 0 70000001 0 0 = closed");
 	/* Whoever goes on at the old connection has sent no such SYN. */
 	script = SCRIPT_STRICT;
 	script_establish(&script, OUT);
-	SCRIPT_PLAY(&script, "> S  70000 - 0 1000/7 = established",
-		"> A  101 301 0 1000 = established", "< SA 99000 70001 0 1000/7 tcp_out_of_window",
-		"< RA 0 70001 0 0 tcp_rst_out_of_window");
+	SCRIPT_PLAY(&script, "> S  70000000 - 0 1000/7 = established",
+		"> A  101 301 0 1000 = established",
+		"< SA 99000 70000001 0 1000/7 tcp_out_of_window",
+		"< RA 0 70000001 0 0 tcp_rst_out_of_window");
 }
 
 int
