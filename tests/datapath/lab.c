@@ -110,6 +110,23 @@ lab_udp(uint32_t i, uint32_t payload, uint8_t *frame)
 	return 42 + payload;
 }
 
+uint32_t
+lab_fragment(uint32_t i, uint32_t n_parts, uint32_t part, uint8_t *frame)
+{
+	static uint8_t whole[FRAME_MAX];
+	uint32_t datagram = i / n_parts, at = i % n_parts * part, more = i % n_parts + 1 < n_parts;
+	uint8_t *ip = frame + 14;
+
+	lab_udp(datagram, n_parts * part - 8, whole);
+	memcpy(frame, whole, 34);
+	memcpy(frame + 34, whole + 34 + at, part);
+	put16(ip + 2, 20 + part);
+	put16(ip + 6, more << 13 | at / 8);
+	put16(ip + 10, 0);
+	put16(ip + 10, ip_checksum(ip));
+	return 34 + part;
+}
+
 void
 lab_write_pcap(const char *path, uint32_t n, lab_packet_fn *packet)
 {
@@ -161,6 +178,13 @@ lab_compare_pcap(const char *path, uint32_t n, lab_packet_fn *packet, lab_wanted
 struct sl_datapath *
 lab_datapath(const char *inside, const char *outside, uint32_t n_workers)
 {
+	return lab_datapath_of_flows(inside, outside, n_workers, NULL);
+}
+
+struct sl_datapath *
+lab_datapath_of_flows(const char *inside, const char *outside, uint32_t n_workers,
+	const struct sl_flow_config *flows)
+{
 	struct sl_link_config link = {.name = "lab"};
 	struct sl_datapath_config config = {
 		.program = "lab",
@@ -173,6 +197,8 @@ lab_datapath(const char *inside, const char *outside, uint32_t n_workers)
 	struct sl_datapath *datapath;
 	struct sl_error err = {0};
 
+	if (flows != NULL)
+		config.flows = *flows;
 	snprintf(link.inside, sizeof(link.inside), "%s", inside);
 	snprintf(link.outside, sizeof(link.outside), "%s", outside);
 	if (sl_datapath_new(&config, &datapath, &err) != 0) {

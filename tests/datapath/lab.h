@@ -47,6 +47,11 @@ const char *lab_path(const char *name);
 typedef uint32_t lab_packet_fn(uint32_t i, uint8_t *frame);
 /* UDP over IPv4 from 10.0.0.1 to 10.0.0.2, ports 1000 + i % 1000 to 2000 + i % 5, `payload` bytes. */
 uint32_t lab_udp(uint32_t i, uint32_t payload, uint8_t *frame);
+/*
+ * Frame i of a capture of such datagrams in `n_parts` fragments each, one after the other; every one carries `part`
+ * bytes, a multiple of 8.
+ */
+uint32_t lab_fragment(uint32_t i, uint32_t n_parts, uint32_t part, uint8_t *frame);
 void lab_write_pcap(const char *path, uint32_t n, lab_packet_fn *packet);
 /* How many packets of the capture are the ones `packet` makes and `wanted` (NULL: all) wants, in order; -1: others. */
 typedef bool lab_wanted_fn(uint32_t i);
@@ -54,6 +59,9 @@ int lab_compare_pcap(const char *path, uint32_t n, lab_packet_fn *packet, lab_wa
 
 /* A datapath of one link with the given devices, not started. */
 struct sl_datapath *lab_datapath(const char *inside, const char *outside, uint32_t n_workers);
+/* One that keeps flows and fragments as told. */
+struct sl_datapath *lab_datapath_of_flows(const char *inside, const char *outside,
+	uint32_t n_workers, const struct sl_flow_config *flows);
 /* Waits until workers have received `n` packets altogether, 10 s at most. */
 void lab_await_received(struct sl_datapath *datapath, uint64_t n);
 /* Sum over workers. */
