@@ -181,6 +181,8 @@ enum sl_reason tcp_syn(const struct tcp_pass *pass, bool *is_reopening);
 enum sl_reason tcp_syn_ack(const struct tcp_pass *pass);
 /* True when the segment, which has ACK, acknowledges a SYN that a live connection let pass. */
 bool tcp_answers_fresh(const struct tcp_pass *pass);
+/* Goes back to an earlier answer to a SYN when it is that one which the segment acknowledges. */
+void tcp_take_other_answer(const struct tcp_pass *pass);
 /* After a segment that may acknowledge a SYN: notes that it does. */
 void tcp_note_syn_acked(const struct tcp_pass *pass);
 

@@ -120,6 +120,8 @@ acknowledge(const struct tcp_pass *pass)
 		return challenge(pass);
 	if (!tcp_is_known(*pass->r_flags))
 		return SL_REASON_TCP_BAD_STATE;
+	if (pass->tcp->fresh != 0)
+		tcp_take_other_answer(pass);
 	reason = tcp_check(pass);
 	if (reason != SL_REASON_NONE)
 		return reason;

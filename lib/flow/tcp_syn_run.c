@@ -193,7 +193,10 @@ note_answer(const struct tcp_pass *pass)
 	tcp_update(pass);
 }
 
-/* An answer to a SYN that has none yet, or whose answer has not been acknowledged. */
+/*
+ * An answer to a SYN that has none yet, or whose answer has not been acknowledged.  A server with SYN cookies
+ * answers a repeated SYN with another number; the opener takes the answer that it gets first.
+ */
 static enum sl_reason
 answer(const struct tcp_pass *pass)
 {
@@ -201,12 +204,27 @@ answer(const struct tcp_pass *pass)
 
 	if (!acknowledges_syn(pass))
 		return SL_REASON_TCP_BAD_ACK;
+	if (!is_first && pass->segment->seq != pass->r->ack)
+		pass->tcp->fresh = fresh_mark(pass->r->ack, pass->direction);
 	if (is_first || pass->segment->seq != pass->r->ack)
 		tcp_begin(pass);
 	note_answer(pass);
 	if (is_first)
 		pass->tcp->state = SL_TCP_SYN_RECV;
 	return SL_REASON_NONE;
+}
+
+void
+tcp_take_other_answer(const struct tcp_pass *pass)
+{
+	uint32_t number = pass->segment->ack - 1;
+
+	if (*pass->r_flags & TCP_SIDE_SYN_ACKED || pass->segment->ack == pass->s->ack + 1 ||
+		!tcp_answers_fresh(pass))
+		return;
+	pass->r->limit += number - pass->s->ack;
+	pass->r->end = pass->segment->ack;
+	pass->s->ack = number;
 }
 
 /* One that was seen before, because its acknowledgement did not arrive. */

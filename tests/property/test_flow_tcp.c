@@ -459,16 +459,14 @@ step_world(struct world *world)
 }
 
 /*
- * Who was cut off may leave somebody behind who waits for a handshake's end, or whose connection is reset as
- * far as the tracker knows; they give up in time.
+ * Who was cut off may leave somebody behind at a connection that the tracker knows to be over, or not to be
+ * open yet; they give up in time.
  */
 static bool
 is_over(const struct world *world, const struct host *host)
 {
 	if (world->was_cut &&
-		(world->hosts[0].state == HOST_SYN_RECEIVED ||
-			world->hosts[1].state == HOST_SYN_RECEIVED ||
-			world->tcp.state == SL_TCP_CLOSED))
+		(world->tcp.state < SL_TCP_ESTABLISHED || world->tcp.state == SL_TCP_CLOSED))
 		return true;
 	return host->state == HOST_CLOSED || host->state == HOST_LISTEN ||
 		host->state == HOST_TIME_WAIT;
