@@ -3,7 +3,8 @@
 #define APP_POLICY_H
 
 /*
- * From a policy file to a snapshot without a management core, for tools that judge one policy and end.
+ * From policy files to snapshots without a management core, for tools that judge a policy, or one after
+ * another, and end.
  *
  * Counters. Filters get the indices 0, 1, 2 ... in the order in which they are compiled.
  * Callouts. Bound to the plugins of a registry and told of their filters; a plugin that is not loaded
@@ -23,6 +24,7 @@ struct app_policy_binding {
 };
 
 struct app_policy {
+	const struct app_policy *before; /* borrowed; NULL: it is the first */
 	struct sl_policy *policy;
 	struct sl_snapshot *snapshot;
 	struct sl_callout_registry *registry; /* borrowed */
@@ -30,6 +32,7 @@ struct app_policy {
 	size_t n_bindings;
 	size_t n_bindings_max;
 	uint32_t n_counters;
+	struct sl_map *bound; /* while compiling: the filters of `before` by their keys */
 };
 
 /*
@@ -39,6 +42,14 @@ struct app_policy {
  */
 int app_policy_load(struct app_policy *policy, const char *path,
 	struct sl_callout_registry *registry, struct sl_problems *problems) SL_MUST_CHECK;
+/*
+ * The same for a policy that takes the place of `before`, which must outlive it, with the next revision.
+ * Objects that both have stay what they are: their filters keep their ids and bindings, and layers
+ * in which nothing differs keep their programs.  An object under a key that was there keeps its place among
+ * equals; new ones come behind.
+ */
+int app_policy_load_next(struct app_policy *policy, const char *path,
+	const struct app_policy *before, struct sl_problems *problems) SL_MUST_CHECK;
 /* Tells callouts that their filters are gone and frees. The registry must still live. */
 void app_policy_free(struct app_policy *policy);
 

@@ -7,6 +7,9 @@
  *
  * sluice_replay.c          the run
  * sluice_replay_options.c  what the command line says
+ * sluice_replay_policy.c   plugins, and the policies that are in force one after another
+ * sluice_replay_judge.c    bursts, the clock, and fragments that are held
+ * sluice_replay_path.c     the link's paths, and how flows are kept
  * sluice_replay_input.c    packets of one or two captures in the order of time
  * sluice_replay_output.c   verdicts, metadata, events, what left
  *
@@ -26,6 +29,7 @@
 
 #define REPLAY_PLUGIN_DIRS_MAX 16
 #define REPLAY_INPUTS_MAX      2
+#define REPLAY_POLICIES_MAX    64
 
 /* Exit codes. */
 enum {
@@ -38,6 +42,9 @@ enum {
 int replay_fail(const char *format, ...) SL_PRINTF(1, 2);
 void replay_warn(const char *format, ...) SL_PRINTF(1, 2);
 
+/* Says every problem with a file ("FILE: /pointer: detail") and forgets it. */
+void replay_say_problems(const char *path, struct sl_problems *problems);
+
 /* --- Options. --- */
 
 struct replay_prefix {
@@ -47,8 +54,18 @@ struct replay_prefix {
 	uint8_t v6[16];
 };
 
+/* When a policy comes into force. */
+struct replay_change {
+	bool is_relative; /* to the first packet */
+	uint64_t time_ns;
+	const char *path;
+};
+
 struct replay_options {
 	const char *policy;
+	struct replay_change changes[REPLAY_POLICIES_MAX - 1]; /* as they were given */
+	uint32_t n_changes;
+	const char *flows; /* NULL: everything as it is without a file */
 	const char *in;
 	const char *inside_pcap;
 	const char *outside_pcap;
@@ -63,6 +80,7 @@ struct replay_options {
 	const char *link; /* name of the link in interface names */
 	enum sl_engine engine;
 	uint32_t burst; /* packets judged at a time */
+	bool has_flow_events;
 	bool is_quiet;
 };
 
@@ -84,6 +102,8 @@ struct replay_packet {
 	struct pcap_pkthdr header; /* its ts counts nanoseconds */
 	uint8_t *bytes;
 	uint32_t room;
+	struct replay_packet *next;        /* of all packets there are */
+	struct replay_packet *next_unused; /* of those that wait to be read into */
 };
 
 struct replay_capture {
@@ -109,16 +129,36 @@ struct replay_input {
 
 int
 replay_input_open(struct replay_input *input, const struct replay_options *options) SL_MUST_CHECK;
+/* The time of the packet that comes first; 0 when there is none. */
+uint64_t replay_input_start_ns(struct replay_input *input);
 /* 1: `*packet` is the next one; 0: there are no more; -1. */
 int replay_input_next(struct replay_input *input, struct replay_packet *packet) SL_MUST_CHECK;
 void replay_input_close(struct replay_input *input);
+
+/* --- Policies. --- */
+
+struct replay_policies {
+	struct sl_callout_registry *registry;
+	struct app_policy list[REPLAY_POLICIES_MAX];
+	uint64_t from_ns[REPLAY_POLICIES_MAX];
+	uint32_t n;
+	uint32_t now; /* which of them is in force */
+};
+
+/* Loads plugins and every policy; says what is wrong with any of them. */
+int replay_policies_load(
+	struct replay_policies *policies, const struct replay_options *options) SL_MUST_CHECK;
+/* Says when each is in force; `start_ns` is the first packet's time. */
+int replay_policies_schedule(struct replay_policies *policies, const struct replay_options *options,
+	uint64_t start_ns) SL_MUST_CHECK;
+void replay_policies_free(struct replay_policies *policies);
 
 /* --- Output. --- */
 
 struct replay_output {
 	const struct replay_options *options;
-	const struct app_policy *policy;
-	FILE *verdicts; /* each NULL when not asked for */
+	const struct app_policy *policy; /* in force */
+	FILE *verdicts;                  /* each NULL when not asked for */
 	FILE *metadata;
 	FILE *events;
 	pcap_t *dead;
@@ -135,18 +175,78 @@ struct replay_output {
 
 int replay_output_open(struct replay_output *output, const struct replay_options *options,
 	const struct app_policy *policy, const struct replay_input *input) SL_MUST_CHECK;
-/* One judged packet. `frame` and `meta` are what the pipeline saw. */
-int replay_output_packet(struct replay_output *output, const struct replay_packet *packet,
-	const struct sl_frame *frame, const struct sl_meta *meta,
-	const struct sl_outcome *outcome) SL_MUST_CHECK;
-/* A frame that a callout sent in answer to `packet`. */
+/* What the parser saw of a packet. */
+int replay_output_metadata(struct replay_output *output, const struct replay_packet *packet,
+	const struct sl_frame *frame, const struct sl_meta *meta) SL_MUST_CHECK;
+/* A packet that has been decided about. */
+void replay_output_verdict(struct replay_output *output, const struct replay_packet *packet,
+	const struct sl_outcome *outcome);
+/* A frame sent in answer to `packet`, or at `now_ns` without one (NULL). */
 void replay_output_reply(struct replay_output *output, const struct replay_packet *packet,
-	const struct sl_reply *reply);
+	uint64_t now_ns, const struct sl_reply *reply);
 /* What a ring of events holds. */
 int replay_output_events(struct replay_output *output, struct sl_ring *events) SL_MUST_CHECK;
 /* Writes out what is pending and closes; says what did not fit. */
 int replay_output_close(struct replay_output *output) SL_MUST_CHECK;
 /* One line on standard error. */
 void replay_output_summary(const struct replay_output *output);
+
+/* --- Paths and flows. --- */
+
+/* Every direction and link type is a path of the one link: its index says which. */
+#define REPLAY_PATHS (2u * SL_LINK_COUNT)
+
+/* What paths point to. */
+struct replay_ports {
+	char names[2][64]; /* by enum sl_link_side */
+	struct sl_blob blobs[2];
+};
+
+uint32_t replay_path_index(enum sluice_direction direction, enum sl_link_type link_type);
+/* Names the ports after their link, and makes all paths between them. */
+void
+replay_paths_make(struct replay_ports *ports, const char *link, struct sl_path paths[REPLAY_PATHS]);
+/* How flows are kept: what --flows and --flow-events say, and a hash key that is always the same. */
+int replay_flows_read(
+	const struct replay_options *options, struct sl_flow_config *config) SL_MUST_CHECK;
+
+/* --- Judging. --- */
+
+/* The first difference between the engines. */
+struct replay_difference {
+	bool is_found;
+	uint32_t packet;
+	const struct sl_layer_program *layer;
+	uint32_t *ranks[2]; /* compiled, reference */
+	uint32_t n_ranks[2];
+};
+
+struct replay_judge {
+	const struct replay_options *options;
+	struct replay_policies *policies;
+	struct replay_output *output;
+	struct replay_ports ports;
+	struct sl_counters *counters;
+	struct sl_ring *events; /* NULL: nobody asked for them */
+	struct sl_pipeline *pipeline;
+	struct replay_difference difference;
+	uint64_t now_ns;
+	struct replay_packet *all;
+	struct replay_packet *unused;
+	struct replay_packet *packets[SL_PIPELINE_BURST_MAX];
+	uint32_t n; /* packets waiting to be judged: of one path and one millisecond */
+};
+
+int replay_judge_init(struct replay_judge *judge, const struct replay_options *options,
+	struct replay_policies *policies, struct replay_output *output,
+	uint64_t start_ns) SL_MUST_CHECK;
+void replay_judge_fini(struct replay_judge *judge);
+/* A packet to read into; replay_judge_packet takes it over. NULL: no memory, which has been said. */
+struct replay_packet *replay_judge_take(struct replay_judge *judge);
+void replay_judge_give_back(struct replay_judge *judge, struct replay_packet *packet);
+/* REPLAY_DONE, REPLAY_DIFFERENCE or REPLAY_BAD, both. */
+int replay_judge_packet(struct replay_judge *judge, struct replay_packet *packet) SL_MUST_CHECK;
+/* What still waits, and what is still held. */
+int replay_judge_end(struct replay_judge *judge) SL_MUST_CHECK;
 
 #endif

@@ -218,6 +218,20 @@ copy_packet(struct replay_packet *packet, const struct replay_capture *capture)
 	return 0;
 }
 
+static uint64_t
+time_of(const struct pcap_pkthdr *header)
+{
+	return (uint64_t)header->ts.tv_sec * NS_PER_S + (uint64_t)header->ts.tv_usec;
+}
+
+uint64_t
+replay_input_start_ns(struct replay_input *input)
+{
+	const struct replay_capture *capture = earliest(input);
+
+	return capture == NULL ? 0 : time_of(capture->header);
+}
+
 int
 replay_input_next(struct replay_input *input, struct replay_packet *packet)
 {
@@ -230,8 +244,7 @@ replay_input_next(struct replay_input *input, struct replay_packet *packet)
 	if (copy_packet(packet, capture) != 0)
 		return -1;
 	packet->n = ++input->n_packets;
-	packet->time_ns =
-		(uint64_t)packet->header.ts.tv_sec * NS_PER_S + (uint64_t)packet->header.ts.tv_usec;
+	packet->time_ns = time_of(&packet->header);
 	packet->link_type = capture->link_type;
 	packet->direction =
 		input->by_source ? direction_of_source(input, packet) : capture->direction;

@@ -7,6 +7,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define NS_PER_S UINT64_C(1000000000)
 
 static const char usage[] =
 	"usage: sluice-replay --policy POLICY.json --inside CIDR[,CIDR...] --in FILE [options]\n"
@@ -17,6 +20,10 @@ static const char usage[] =
 	"packet.\n"
 	"\n"
 	"  --policy FILE        policy document that is in force\n"
+	"  --policy-at TIME=FILE  policy that takes its place at a time: +SECONDS after the first "
+	"packet,\n"
+	"                       or 2026-01-02T03:04:05Z; may be given several times\n"
+	"  --flows FILE         how flows and fragments are kept: \"flows\" of a configuration\n"
 	"  --in FILE            capture of a wire: packets from --inside are outbound, others "
 	"inbound\n"
 	"  --inside CIDRS       networks of the inside, separated by commas\n"
@@ -28,6 +35,7 @@ static const char usage[] =
 	"  --verdicts FILE      writes one JSON line a packet: what became of it, and why\n"
 	"  --metadata FILE      writes one JSON line a packet: what the parser saw\n"
 	"  --events FILE        writes net events as JSON lines\n"
+	"  --flow-events        flows that begin and end, too\n"
 	"  --engine ENGINE      compiled (default), reference, or check: both, stops at a "
 	"difference\n"
 	"  --plugins DIR        loads every plugin of a directory; may be given several times\n"
@@ -46,6 +54,9 @@ static const char usage[] =
 
 enum option_id {
 	OPTION_POLICY = 256,
+	OPTION_POLICY_AT,
+	OPTION_FLOWS,
+	OPTION_FLOW_EVENTS,
 	OPTION_IN,
 	OPTION_INSIDE,
 	OPTION_INSIDE_PCAP,
@@ -65,6 +76,9 @@ enum option_id {
 
 static const struct option long_options[] = {
 	{"policy", required_argument, NULL, OPTION_POLICY},
+	{"policy-at", required_argument, NULL, OPTION_POLICY_AT},
+	{"flows", required_argument, NULL, OPTION_FLOWS},
+	{"flow-events", no_argument, NULL, OPTION_FLOW_EVENTS},
 	{"in", required_argument, NULL, OPTION_IN},
 	{"inside", required_argument, NULL, OPTION_INSIDE},
 	{"inside-pcap", required_argument, NULL, OPTION_INSIDE_PCAP},
@@ -109,6 +123,27 @@ replay_warn(const char *format, ...)
 	va_start(args, format);
 	say("warning: ", format, args);
 	va_end(args);
+}
+
+/* "FILE: /pointer: detail"; a fault of the text itself has its place in the file for a pointer. */
+static void
+print_problem(const char *path, const struct sl_problem *problem)
+{
+	if (strncmp(problem->pointer, path, strlen(path)) == 0)
+		fprintf(stderr, "%s: %s\n", problem->pointer, problem->detail);
+	else
+		fprintf(stderr, "%s: %s%s%s\n", path, problem->pointer,
+			problem->pointer[0] == '\0' ? "" : ": ", problem->detail);
+}
+
+void
+replay_say_problems(const char *path, struct sl_problems *problems)
+{
+	for (size_t i = 0; i < problems->n; i++)
+		print_problem(path, &problems->list[i]);
+	if (problems->n_total > problems->n)
+		fprintf(stderr, "%s: and %zu more\n", path, problems->n_total - problems->n);
+	sl_problems_fini(problems);
 }
 
 static int
@@ -203,6 +238,66 @@ read_link(struct replay_options *options, const char *text)
 	return 0;
 }
 
+/* Digits behind a point, as nanoseconds. Returns what follows them. */
+static const char *
+read_fraction(const char *text, uint64_t *ns)
+{
+	uint64_t unit = NS_PER_S;
+
+	*ns = 0;
+	if (*text != '.')
+		return text;
+	for (text++; *text >= '0' && *text <= '9'; text++) {
+		unit /= 10;
+		*ns += (uint64_t)(*text - '0') * unit;
+	}
+	return text;
+}
+
+/* "+12.5", or "2026-01-02T03:04:05.5Z". Returns what follows, NULL when it is neither. */
+static const char *
+read_time(const char *text, struct replay_change *change)
+{
+	struct tm tm = {0};
+	uint64_t fraction;
+	char *end;
+
+	change->is_relative = *text == '+';
+	if (change->is_relative) {
+		if (text[1] < '0' || text[1] > '9' || strspn(text + 1, "0123456789") > 9)
+			return NULL;
+		change->time_ns = strtoull(text + 1, &end, 10) * NS_PER_S;
+		text = read_fraction(end, &fraction);
+		change->time_ns += fraction;
+		return text;
+	}
+	text = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (text == NULL || timegm(&tm) < 0)
+		return NULL;
+	text = read_fraction(text, &fraction);
+	change->time_ns = (uint64_t)timegm(&tm) * NS_PER_S + fraction;
+	return *text == 'Z' ? text + 1 : NULL;
+}
+
+static int
+read_change(struct replay_options *options, const char *text)
+{
+	struct replay_change *change = &options->changes[options->n_changes];
+	const char *rest;
+
+	if (options->n_changes == SL_ARRAY_LEN(options->changes))
+		return replay_fail(
+			"--policy-at: more than %zu policies", SL_ARRAY_LEN(options->changes));
+	rest = read_time(text, change);
+	if (rest == NULL || rest[0] != '=' || rest[1] == '\0')
+		return replay_fail("--policy-at: \"%s\" is not TIME=FILE with a time like +12.5 "
+				   "or 2026-01-02T03:04:05.5Z",
+			text);
+	change->path = rest + 1;
+	options->n_changes++;
+	return 0;
+}
+
 /* Where an option's text goes unchanged; NULL for the others. */
 static const char **
 text_option(struct replay_options *options, enum option_id id)
@@ -224,6 +319,8 @@ text_option(struct replay_options *options, enum option_id id)
 		return &options->metadata;
 	case OPTION_EVENTS:
 		return &options->events;
+	case OPTION_FLOWS:
+		return &options->flows;
 	default:
 		return NULL;
 	}
@@ -239,6 +336,11 @@ read_option(struct replay_options *options, enum option_id id, const char *text)
 		return 0;
 	}
 	switch (id) {
+	case OPTION_POLICY_AT:
+		return read_change(options, text);
+	case OPTION_FLOW_EVENTS:
+		options->has_flow_events = true;
+		return 0;
 	case OPTION_INSIDE:
 		return read_inside(options, text);
 	case OPTION_ENGINE:
@@ -278,6 +380,8 @@ check_options(const struct replay_options *options)
 		return replay_fail("no capture: give --in, or --inside-pcap and --outside-pcap");
 	if (options->in != NULL && options->n_inside == 0)
 		return replay_fail("--in needs --inside to tell directions");
+	if (options->has_flow_events && options->events == NULL)
+		return replay_fail("--flow-events needs --events to write them to");
 	return 0;
 }
 

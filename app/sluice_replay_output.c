@@ -125,40 +125,51 @@ count(struct replay_output *output, const struct sl_outcome *outcome)
 }
 
 int
-replay_output_packet(struct replay_output *output, const struct replay_packet *packet,
-	const struct sl_frame *frame, const struct sl_meta *meta, const struct sl_outcome *outcome)
+replay_output_metadata(struct replay_output *output, const struct replay_packet *packet,
+	const struct sl_frame *frame, const struct sl_meta *meta)
 {
 	struct sl_buf buf = {0};
-	int rc = 0;
+	int rc;
 
-	count(output, outcome);
-	if (output->verdicts != NULL)
-		print_verdict(output, packet, outcome);
-	if (output->metadata != NULL) {
-		metadata_json(&buf, packet->n, frame, meta);
-		fprintf(output->metadata, "%s\n", sl_buf_text(&buf));
-		rc = buf.failed ? replay_fail("out of memory") : 0;
-		sl_buf_fini(&buf);
-	}
-	if (output->permitted != NULL && outcome->action == SL_VERDICT_PERMIT)
-		dump(output, packet->header, packet->bytes);
+	if (output->metadata == NULL)
+		return 0;
+	metadata_json(&buf, packet->n, frame, meta);
+	fprintf(output->metadata, "%s\n", sl_buf_text(&buf));
+	rc = buf.failed ? replay_fail("out of memory") : 0;
+	sl_buf_fini(&buf);
 	return rc;
 }
 
 void
-replay_output_reply(struct replay_output *output, const struct replay_packet *packet,
-	const struct sl_reply *reply)
+replay_output_verdict(struct replay_output *output, const struct replay_packet *packet,
+	const struct sl_outcome *outcome)
 {
-	struct pcap_pkthdr header = packet->header;
+	count(output, outcome);
+	if (output->verdicts != NULL)
+		print_verdict(output, packet, outcome);
+	if (output->permitted != NULL && outcome->action == SL_VERDICT_PERMIT)
+		dump(output, packet->header, packet->bytes);
+}
+
+void
+replay_output_reply(struct replay_output *output, const struct replay_packet *packet,
+	uint64_t now_ns, const struct sl_reply *reply)
+{
+	struct pcap_pkthdr header = {
+		.ts = {.tv_sec = (time_t)(now_ns / NS_PER_S),
+			.tv_usec = (suseconds_t)(now_ns % NS_PER_S)},
+		.caplen = reply->length,
+		.len = reply->length,
+	};
 
 	/* Replies are Ethernet frames. */
-	if (packet->link_type != SL_LINK_ETHERNET) {
+	if (packet != NULL && packet->link_type != SL_LINK_ETHERNET) {
 		output->n_replies_lost++;
 		return;
 	}
 	output->n_replies++;
-	header.caplen = reply->length;
-	header.len = reply->length;
+	if (packet != NULL)
+		header.ts = packet->header.ts;
 	if (output->permitted != NULL)
 		dump(output, header, reply->bytes);
 }

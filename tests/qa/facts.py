@@ -33,6 +33,7 @@ class Maker:
     def __init__(self, random):
         self.random = random
         self.n = 0
+        self.datagrams = 0
 
     def host(self, version):
         choices = {
@@ -81,17 +82,26 @@ class Maker:
         """What a later fragment still tells of the packet that was cut."""
         return {"protocol": facts["protocol"], "fragment": True}
 
+    def name(self, facts, offset, body, more):
+        """Makes it a piece of a datagram of its own; returns the identification."""
+        self.datagrams += 1
+        piece = {"datagram": self.datagrams, "offset": 8 * offset, "size": len(body), "more": more}
+        facts.update(piece=piece, whole=None)
+        return self.datagrams
+
     def ip4(self):
         body, facts = self.transport(4)
         ttl, tos = self.random.choice((1, 63, 64, 128)), self.random.randrange(0, 256, 4)
         source, destination = self.unicast(4), self.host(4)
         ip = IP(src=str(source), dst=str(destination), ttl=ttl, tos=tos, proto=facts["protocol"])
-        if self.random.random() < 0.15:
+        if self.random.random() < 0.1:
             ip.frag = self.random.randint(3, 100)
             body, facts = Raw(bytes(32)), self.later(facts)
-        elif self.random.random() < 0.1:
+            ip.id = self.name(facts, ip.frag, body, False)
+        elif self.random.random() < 0.07:
             ip.flags = "MF"
             body, facts = self.cut(body, 20), {**facts, "fragment": True}
+            ip.id = self.name(facts, 0, body, True)
         packet = ip / body
         return packet, {
             "version": 4, "source": source, "destination": destination, "ttl": ttl, "dscp": tos >> 2,
@@ -109,13 +119,15 @@ class Maker:
         if self.random.random() < 0.2:
             chain.append(IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(4))]))
         pick = self.random.random()
-        if pick < 0.15:
+        if pick < 0.1:
             chain.append(IPv6ExtHdrFragment(offset=self.random.randint(3, 100), m=0, nh=facts["protocol"]))
             body, facts = Raw(bytes(32)), self.later(facts)
-        elif pick < 0.25:
+            chain[-1].id = self.name(facts, chain[-1].offset, body, False)
+        elif pick < 0.17:
             chain.append(IPv6ExtHdrFragment(m=1))
             # Checksums are of the whole packet; nobody looks at them.
             body, facts = self.cut(body, 8), {**facts, "fragment": True}
+            chain[-1].id = self.name(facts, 0, body, True)
         for header in chain:
             packet /= header
         if isinstance(body, Raw):
@@ -131,10 +143,30 @@ class Maker:
         size = max(least, len(body))
         return body / Raw(bytes(size - len(body) + -size % 8))
 
-    def frame(self):
-        kind = self.random.choice(("ip4", "ip4", "ip4", "ip6", "ip6", "arp", "other"))
+    def macs(self):
+        """(source, destination, tags) of a frame."""
         macs = [bytes.fromhex("02000000000" + c) for c in "1234"]
         source, destination = self.random.choice(macs), self.random.choice(macs + [b"\xff" * 6, b"\1\0\x5e\0\0\5"])
+        tags = [self.random.choice((5, 100, 100, 0x6064, 4095)) for _ in range(self.random.choice((0, 0, 0, 1, 1, 2)))]
+        return source, destination, tags
+
+    def dress(self, link, packet, facts):
+        """A packet in a frame, with all of its facts."""
+        source, destination, tags = link
+        frame = Ether(src=source.hex(":"), dst=destination.hex(":"))
+        for i, tci in enumerate(tags):
+            tag = Dot1AD if len(tags) > i + 1 else Dot1Q
+            frame /= tag(prio=tci >> 13, id=tci >> 12 & 1, vlan=tci & 0xFFF)
+        frame.lastlayer().type = facts["ether_type"]
+        self.n += 1
+        raw = bytes(frame / packet)
+        return {
+            "n": self.n, "ethernet": True, "mac_source": source, "mac_destination": destination,
+            "tags": tags, "raw": raw + bytes(max(0, 60 - len(raw))), **facts,
+        }  # fmt: skip
+
+    def frame(self):
+        kind = self.random.choice(("ip4", "ip4", "ip4", "ip6", "ip6", "arp", "other"))
         if kind == "ip4":
             packet, facts = self.ip4()
             facts["ether_type"] = 0x0800
@@ -146,18 +178,64 @@ class Maker:
             packet, facts = ARP(psrc=str(sender), pdst="10.0.0.1"), {"ether_type": 0x0806, "arp_sender": sender}
         else:
             packet, facts = Raw(bytes(46)), {"ether_type": self.random.choice((0x88CC, 0x8847, 0x9000))}
-        frame = Ether(src=source.hex(":"), dst=destination.hex(":"))
-        tags = [self.random.choice((5, 100, 100, 0x6064, 4095)) for _ in range(self.random.choice((0, 0, 0, 1, 1, 2)))]
-        for i, tci in enumerate(tags):
-            tag = Dot1AD if len(tags) > i + 1 else Dot1Q
-            frame /= tag(prio=tci >> 13, id=tci >> 12 & 1, vlan=tci & 0xFFF)
-        frame.lastlayer().type = facts["ether_type"]
-        self.n += 1
-        raw = bytes(frame / packet)
-        return {
-            "n": self.n, "ethernet": True, "mac_source": source, "mac_destination": destination,
-            "tags": tags, "raw": raw + bytes(max(0, 60 - len(raw))), **facts,
-        }  # fmt: skip
+        return self.dress(self.macs(), packet, facts)
+
+    def datagram(self):
+        """The fragments of one datagram: shuffled, one missing, one twice, or cut in two ways."""
+        version = self.random.choice((4, 4, 6))
+        body, carried = self.transport(version)
+        source, destination = self.unicast(version), self.host(version)
+        ends = {"src": str(source), "dst": str(destination)}
+        # A TCP header, or more, of its own in each first fragment.
+        data = bytes(body / Raw(bytes(self.random.randrange(24, 300))))
+        facts = {"version": version, "source": source, "destination": destination, "ttl": 64, "dscp": 0}
+        facts["ether_type"] = 0x0800 if version == 4 else 0x86DD
+        link = self.macs()
+        whole = self.dress(link, Raw(data), {**facts, **carried, "length": len(data) + (20 if version == 4 else 40)})
+        self.n -= 1
+        self.datagrams += 1
+        cuts = [self.random.randrange(24, 80, 8)] * 2
+        if self.random.random() < 0.15:
+            cuts[1] += 8
+        pieces = [(at, min(size, len(data) - at)) for size in sorted(set(cuts)) for at in range(0, len(data), size)]
+        self.random.shuffle(pieces)
+        if self.random.random() < 0.2:
+            pieces.pop()
+        if self.random.random() < 0.2 and pieces:
+            pieces.append(self.random.choice(pieces))
+        return [self.fragment(link, ends, facts, carried, whole, data, *piece) for piece in pieces]
+
+    def fragment(self, link, ends, facts, carried, whole, data, at, size):
+        more = at + size < len(data)
+        payload = Raw(data[at : at + size])
+        if facts["version"] == 4:
+            packet = IP(**ends, ttl=64, proto=carried["protocol"], id=self.datagrams, frag=at // 8,
+                        flags="MF" if more else 0) / payload  # fmt: skip
+        else:
+            packet = IPv6(**ends, hlim=64) / IPv6ExtHdrFragment(
+                nh=carried["protocol"], id=self.datagrams, offset=at // 8, m=more) / payload  # fmt: skip
+        mine = {**carried, "fragment": True} if at == 0 else self.later(carried)
+        piece = {"datagram": self.datagrams, "offset": at, "size": size, "more": more}
+        return self.dress(link, packet, {**facts, **mine, "length": len(packet), "piece": piece, "whole": whole})
+
+    def traffic(self, n):
+        """Packets, and fragments among each other and between them, numbered as they come."""
+        waiting, frames = [], []
+        while len(frames) < n:
+            pick = self.random.random()
+            if pick < 0.08:
+                fragments = self.datagram()
+                if fragments:
+                    waiting.append(fragments)
+            elif pick < 0.4 and waiting:
+                fragments = self.random.choice(waiting)
+                frames.append(fragments.pop(0))
+                waiting = [fragments for fragments in waiting if fragments]
+            else:
+                frames.append(self.frame())
+        for i, frame in enumerate(frames):
+            frame["n"] = i + 1
+        return frames
 
 
 # --- Captures. ---

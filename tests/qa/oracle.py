@@ -8,11 +8,15 @@ generator that made the packet.  What is absent is not in the packet.
   n, time_us, ethernet (False without an Ethernet header), mac_source, mac_destination (bytes), tags (list
   of TCIs, outermost first), ether_type, arp_sender, version, source, destination (ipaddress objects),
   protocol, ttl, length, dscp, fragment, source_port, destination_port, icmp_type, icmp_code, tcp_flags
+
+A fragment may also tell which datagram it is of (`piece`: datagram, offset, size, more) and the facts of that as a
+whole (`whole`).  Fragments that do not are not judged where the policy asks for whole datagrams.
 """
+import collections
 import ipaddress
 
 UNIVERSAL = ("universal", 0x8000)
-IS_FRAGMENT = 0x20
+IS_FRAGMENT, IS_REASSEMBLED = 0x20, 0x400
 ICMP_ERRORS = {4: {3, 4, 5, 11, 12}, 6: {1, 2, 3, 4}}
 
 
@@ -44,6 +48,18 @@ def layers_of(packet, outbound):
     else:
         way = mac + middle
     return ingress + ["ingress_vswitch_transport" + v] + way + egress + ["egress_vswitch_transport" + v]
+
+
+def is_whole_layer(layer):
+    """Shown whole datagrams alone: transport and above."""
+    return "bound_transport" in layer or "icmp_error" in layer
+
+
+def split_layers(packet, outbound):
+    """(layers of each fragment, layers of the datagram): both see the IP packet layer (WFP 1.6)."""
+    single = [layer for layer in layers_of(packet, outbound) if not is_whole_layer(layer)]
+    whole = layers_of(packet["whole"], outbound) if packet.get("whole") else []
+    return single, [layer for layer in whole if is_whole_layer(layer) or "ippacket" in layer]
 
 
 def address_type(address):
@@ -112,7 +128,7 @@ def values_at(layer, packet, outbound):
     if "ippacket" in layer or "inbound_transport" in layer:
         put("ip_local_address_type", address_type(local))
     if "ippacket" in layer or "ipforward" in layer:
-        put("flags", IS_FRAGMENT if packet.get("fragment") else 0)
+        put("flags", IS_REASSEMBLED if packet.get("reassembled") else IS_FRAGMENT if packet.get("fragment") else 0)
     put("x_ttl", packet["ttl"])
     put("x_dscp", packet["dscp"])
     put("x_packet_length", packet["length"])
@@ -162,7 +178,7 @@ def within(value, element):
     return value == element
 
 
-FLAG_NAMES = {"is_fragment": IS_FRAGMENT, "is_reassembled": 0x400}
+FLAG_NAMES = {"is_fragment": IS_FRAGMENT, "is_reassembled": IS_REASSEMBLED}
 
 
 class Condition:
@@ -357,13 +373,116 @@ class Policy:
                         break
         return running
 
-    def judge(self, packet, inside):
+    def needs_whole(self):
+        """Does a filter see whole datagrams alone, or ask whether a packet was one?"""
+
+        def asks(f):
+            return "ippacket" in f.layer and any(
+                condition.field == "flags"
+                and (not condition.match.startswith("flags") or condition.value & IS_REASSEMBLED)
+                for group in f.groups.values()
+                for condition in group
+            )
+
+        return any(
+            is_whole_layer(layer) or any(asks(f) for filters in sublayers for f in filters)
+            for layer, sublayers in self.layers.items()
+        )
+
+    def judge_at(self, layers, packet, outbound):
         """(direction, verdict, layer, sublayer, filter, reason)."""
-        outbound = is_outbound(packet, inside)
         direction = "outbound" if outbound else "inbound"
-        for layer in layers_of(packet, outbound):
+        for layer in layers:
             if layer in self.layers:
                 result = self.classify(layer, values_at(layer, packet, outbound))
                 if result is not None and result.act == "block":
                     return direction, "block", layer, result.who.sublayer, result.who.key, result.reason
         return direction, "permit", None, None, None, None
+
+    def judge(self, packet, inside):
+        """The same of a packet that is judged alone."""
+        outbound = is_outbound(packet, inside)
+        return self.judge_at(layers_of(packet, outbound), packet, outbound)
+
+
+class Wire:
+    """Packets one after the other, fragments together with the others of their datagram.
+
+    `verdicts` are by the packets' n, None where the oracle does not know; `events` what each drop tells, one
+    of a datagram.
+    """
+
+    def __init__(self, policy, inside, reassembles=True):
+        self.policy, self.inside = policy, inside
+        self.reassembles = reassembles and policy.needs_whole()
+        self.verdicts, self.events = {}, collections.Counter()
+        self.datagrams = {}  # name: packets that came; None when it was ended
+
+    def decide(self, packets, verdict, is_told=True):
+        for packet in packets:
+            self.verdicts[packet["n"]] = verdict
+        if verdict[1] == "block" and is_told:
+            self.events[verdict[0], verdict[2], verdict[4], verdict[5]] += 1
+
+    def see(self, packet):
+        if not (packet.get("fragment") and self.reassembles):
+            self.decide([packet], self.policy.judge(packet, self.inside))
+        elif "piece" not in packet:
+            self.verdicts[packet["n"]] = None
+        else:
+            self.see_fragment(packet)
+
+    def see_fragment(self, packet):
+        outbound = is_outbound(packet, self.inside)
+        single, whole = split_layers(packet, outbound)
+        verdict = self.policy.judge_at(single, packet, outbound)
+        if verdict[1] == "block":
+            self.decide([packet], verdict)
+            return
+        name = packet["piece"]["datagram"]
+        held = self.datagrams.setdefault(name, [])
+        fault = self.fault(held, packet["piece"])
+        direction = verdict[0]
+        if fault == "frag_overlap":
+            self.decide(held + [packet], (direction, "block", None, None, None, fault))
+            self.datagrams[name] = None
+        elif fault:
+            self.decide([packet], (direction, "block", None, None, None, fault), fault != "frag_ended")
+        else:
+            held.append(packet)
+            if self.is_complete(held):
+                self.decide(held, self.policy.judge_at(whole, {**packet["whole"], "reassembled": True}, outbound))
+                del self.datagrams[name]
+
+    def fault(self, held, new):
+        """Why a fragment is not held (RFC 5722; one that came before is dropped alone)."""
+        if held is None:
+            return "frag_ended"
+        for packet in held:
+            old = packet["piece"]
+            if (old["offset"], old["size"], old["more"]) == (new["offset"], new["size"], new["more"]):
+                return "frag_duplicate"
+        for packet in held:
+            old = packet["piece"]
+            if new["offset"] < old["offset"] + old["size"] and old["offset"] < new["offset"] + new["size"]:
+                return "frag_overlap"
+        return None
+
+    def is_complete(self, held):
+        at = 0
+        for piece in sorted((packet["piece"] for packet in held), key=lambda piece: piece["offset"]):
+            if piece["offset"] != at:
+                return False
+            at += piece["size"]
+            if not piece["more"]:
+                return True
+        return False
+
+    def end(self):
+        """Nothing comes any more: what is held runs out of time."""
+        for held in self.datagrams.values():
+            if held:
+                direction = "outbound" if is_outbound(held[0], self.inside) else "inbound"
+                self.decide(held, (direction, "block", None, None, None, "frag_timeout"))
+        self.datagrams = {}
+        return self

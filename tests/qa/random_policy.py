@@ -60,9 +60,11 @@ class Generator:
         self.seen = {}
         for packet in packets:
             outbound = oracle.is_outbound(packet, inside)
-            for layer in oracle.layers_of(packet, outbound):
-                rows = self.seen.setdefault(layer, [])
-                rows.append(oracle.values_at(layer, packet, outbound))
+            # A datagram that fragments are of is seen, too.
+            for whole in filter(None, (packet, packet.get("whole"))):
+                for layer in oracle.layers_of(whole, outbound):
+                    rows = self.seen.setdefault(layer, [])
+                    rows.append(oracle.values_at(layer, whole, outbound))
         self.sets = {}
 
     def near(self, layer, field, greatest):

@@ -37,13 +37,17 @@ class BadInput(ReplayTest):
         self.run_with("--engine", "fast", says=["fast", "compiled", "reference", "check"])
         for burst in ("0", "65", "x", "-1", "", "1x", "99999999999999999999"):
             self.run_with("--burst", burst, says=["--burst", "1 to 64"])
+        for text in ("", "x", "+1", "+=f", "+1=", "1=f", "+1s=f", "2026-01-02=f", "2026-01-02T03:04:05=f",
+                     "2026-13-02T03:04:05Z=f", "1960-01-01T00:00:00Z=f"):  # fmt: skip
+            self.run_with("--policy-at", text, says=["--policy-at", f'"{text}"', "TIME=FILE"])
+        self.run_with("--flow-events", says=["--flow-events needs --events"])
         self.run_with("--link", "", says=["--link"])
         self.run_with("--link", "x" * 56, says=["--link"])
 
     def test_help_and_version(self):
         answer = self.run_tool("--help")
         self.assertEqual((answer.code, answer.stderr), (0, ""))
-        for option in ("--policy", "--inside-pcap", "--engine", "--plugins", "--permitted"):
+        for option in ("--policy", "--policy-at", "--flows", "--flow-events", "--inside-pcap", "--engine", "--plugins", "--permitted"):
             self.assertIn(option, answer.stdout)
         answer = self.run_tool("--version")
         self.assertRegex(answer.stdout, r"^sluice-replay \d+\.\d+\.\d+\n$")
@@ -105,6 +109,32 @@ class BadInput(ReplayTest):
             ]
         )
         self.assertEqual(len(said.splitlines()), 5, said)
+
+    def test_policies_to_come(self):
+        """Every policy is read before the first packet is judged; their times go up."""
+        verdicts = self.folder / "verdicts"
+        later = self.folder / "later.json"
+        later.write_text(json.dumps({"filters": [filter_of("b", "inbound_transport_v9")]}))
+        self.run_with("--policy-at", f"+1={later}", "--verdicts", verdicts, says=[f"{later}: /filters/0/layer: "])
+        self.run_with("--policy-at", f"+1={self.folder}/no.json", says=["no.json", "No such file"])
+        later.write_text("{}")
+        self.run_with("--policy-at", f"+1={later}", "--policy-at", f"+0.999999999={self.policy}",
+                      says=["--policy-at", "order of time"])  # fmt: skip
+        self.run_with("--policy-at", f"2020-01-01T00:00:00Z={later}", "--policy-at", f"2019-01-01T00:00:00Z={later}",
+                      says=["--policy-at", "order of time"])  # fmt: skip
+        self.assertFalse(verdicts.exists())
+
+    def test_flows(self):
+        flows = self.folder / "flows.json"
+        for text, words in (
+            ('{"max": -1, "tcp": "slow", "colour": 1}', [f"{flows}: /max: ", f"{flows}: /tcp: ", f"{flows}: /colour"]),
+            ('{"max": 1,}', [f"{flows}:1:"]),
+            ('{"timeouts": {"udp": 0}}', [f"{flows}: /timeouts/udp: "]),
+            ("[]", [flows]),
+        ):
+            flows.write_text(text)
+            self.run_with("--flows", flows, says=words)
+        self.run_with("--flows", self.folder / "no.json", says=["no.json", "No such file"])
 
     def test_references_to_nothing(self):
         self.policy = self.write_policy({"filters": [filter_of("a", "ipforward_v4", sublayer="gone")]})

@@ -90,13 +90,15 @@ class Engines(ReplayTest):
             "burst": ["--burst", "64"],
         }.items():
             path = self.folder / "in.pcap"
-            write_pcap(path, packets)
+            # Only packets of one millisecond are judged together.
+            write_pcap(path, packets, step=5_000)
             answer = self.run_tool(
                 "--policy", self.write_policy(policy), "--inside", INSIDE, "--in", path,
                 "--verdicts", self.folder / name, *args,
             )  # fmt: skip
             self.assertEqual(answer.code, 0, f"seed {seed}: {answer.stderr}")
-            answers[name] = (self.folder / name).read_text()
+            # Lines of fragments stand where their datagram was decided about, which bursts may move.
+            answers[name] = "".join(sorted((self.folder / name).read_text().splitlines(True)))
         for name, text in answers.items():
             self.assertEqual(text, answers["compiled"], f"seed {seed}: {name}")
         return answers["compiled"].count('"verdict":"block"')
