@@ -155,5 +155,11 @@ sl_callout_abi_check(
 	if (callout->classify == NULL)
 		return sl_error_set(
 			err, SL_ERR_PLUGIN_REFUSED, path, "the plugin has no classify function");
+	if ((callout->flags & SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0 &&
+		callout->flow_delete == NULL)
+		return sl_error_set(err, SL_ERR_PLUGIN_REFUSED, path,
+			"the plugin wants to be called for flows with a context alone, but cannot "
+			"have "
+			"one: it has no flow_delete function");
 	return check_counters(callout->counters, path, err);
 }

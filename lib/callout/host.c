@@ -13,7 +13,8 @@
 #define REPLY_MIN 14u /* an Ethernet header */
 
 /* Plugins are told numbers, not this system's errno.h. */
-_Static_assert(EPERM == 1 && ENOENT == 2 && EINVAL == 22 && ENOBUFS == 105, "ABI error numbers");
+_Static_assert(EPERM == 1 && ENOENT == 2 && EEXIST == 17 && EINVAL == 22 && ENOBUFS == 105,
+	"ABI error numbers");
 
 /* --- Control thread. --- */
 
@@ -145,5 +146,8 @@ sl_callout_host_init(struct sluice_host *host, uint32_t n_workers_max)
 		.packet_read = host_packet_read,
 		.packet_reply = host_packet_reply,
 		.count = host_count,
+		.flow_associate = sl_callout_host_flow_associate,
+		.flow_remove = sl_callout_host_flow_remove,
+		.flow_abort = sl_callout_host_flow_abort,
 	};
 }

@@ -85,16 +85,35 @@ get_sizes(const struct sl_meta *meta, struct sluice_metadata *out)
 	}
 }
 
-/* Echo requests and replies; the type of an ICMP message is its source port. */
+/* Echo requests and replies; the type of an ICMP message is its local port. */
 static bool
 is_echo(const struct sl_meta *meta)
 {
-	if (!sl_meta_has(meta, SL_SLOT_PROTOCOL) || !sl_meta_has(meta, SL_SLOT_SRC_PORT))
+	if (!sl_meta_has(meta, SL_SLOT_PROTOCOL) || !sl_meta_has(meta, SL_SLOT_LOCAL_PORT))
 		return false;
 	if (meta->protocol == IP_PROTOCOL_ICMP)
-		return meta->src_port == 8 || meta->src_port == 0;
+		return meta->local_port == 8 || meta->local_port == 0;
 	return meta->protocol == IP_PROTOCOL_ICMP6 &&
-		(meta->src_port == 128 || meta->src_port == 129);
+		(meta->local_port == 128 || meta->local_port == 129);
+}
+
+static bool
+is_ale(enum sluice_layer layer)
+{
+	return (layer >= SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V4 &&
+		       layer <= SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V6_DISCARD) ||
+		layer == SLUICE_LAYER_ALE_ENDPOINT_CLOSURE_V4 ||
+		layer == SLUICE_LAYER_ALE_ENDPOINT_CLOSURE_V6;
+}
+
+/* At ALE layers the direction is the layer's own, but for packets that have their flow judged again. */
+static void
+get_direction(const struct sl_meta *meta, enum sluice_layer layer, struct sluice_metadata *out)
+{
+	if (is_ale(layer) && (meta->flow.flags & SLUICE_CONDITION_FLAG_IS_REAUTHORIZE) == 0)
+		return;
+	out->valid |= SLUICE_METADATA_PACKET_DIRECTION;
+	out->packet_direction = meta->direction;
 }
 
 static void
@@ -118,15 +137,18 @@ get_link(const struct sl_meta *meta, struct sluice_metadata *out)
 _Static_assert(SL_META_VLANS_MAX == 4, "the ABI shows as many tags as the parser keeps");
 
 static void
-get_metadata(
-	const struct sl_meta *meta, const struct sl_callout_env *env, struct sluice_metadata *out)
+get_metadata(const struct sl_meta *meta, const struct sl_callout_env *env, enum sluice_layer layer,
+	struct sluice_metadata *out)
 {
 	*out = (struct sluice_metadata){
-		.valid = SLUICE_METADATA_PACKET_DIRECTION,
-		.packet_direction = meta->direction,
 		.time_ns = env->now_ns,
 		.policy_revision = env->revision,
 	};
+	if (meta->flow.id != 0) {
+		out->valid |= SLUICE_METADATA_FLOW_HANDLE;
+		out->flow_handle = meta->flow.id;
+	}
+	get_direction(meta, layer, out);
 	get_link(meta, out);
 	get_sizes(meta, out);
 	get_fragment(meta, out);
@@ -187,10 +209,13 @@ count_answer(struct worker_counters *counters, enum sluice_action answer)
 static void
 call(const struct sluice_callout *callout, const struct sl_plugin *plugin,
 	struct sl_callout_env *env, const struct sl_layer_program *layer, uint32_t rank,
-	const struct sl_meta *meta, struct sluice_classify_out *out)
+	const struct sl_meta *meta, uint64_t flow_context, struct sluice_classify_out *out)
 {
 	const struct value_layout *layout = &plugin->layouts[layer->layer->id];
-	struct sluice_packet packet = {.env = env, .counters = &plugin->workers[env->worker]};
+	struct sluice_packet packet = {.env = env,
+		.counters = &plugin->workers[env->worker],
+		.plugin = plugin,
+		.meta = meta};
 	struct sluice_value values[SLUICE_FIELDS_MAX];
 	struct sluice_metadata metadata;
 	struct sluice_filter filter;
@@ -203,11 +228,12 @@ call(const struct sluice_callout *callout, const struct sl_plugin *plugin,
 		.meta = &metadata,
 		.packet = env->frame != NULL ? &packet : NULL,
 		.filter = &filter,
+		.flow_context = flow_context,
 		.callout = plugin->instance,
 	};
 
 	get_values(meta, layout, values);
-	get_metadata(meta, env, &metadata);
+	get_metadata(meta, env, layer->layer->id, &metadata);
 	get_filter(layer, rank, &filter);
 	callout->classify(&in, out);
 }
@@ -217,17 +243,20 @@ sl_callout_invoke(void *ctx, const struct sl_layer_program *layer, uint32_t rank
 	const struct sl_meta *meta, struct sluice_classify_out *out)
 {
 	const struct sl_plugin *plugin = layer->filters[rank].binding.callout;
+	const enum sluice_layer id = layer->layer->id;
 	const uint32_t rights = out->rights;
 	const struct sluice_callout *callout;
 	struct sl_callout_env *env = ctx;
+	uint64_t flow_context;
 
 	callout = plugin != NULL ? __atomic_load_n(&plugin->callout, __ATOMIC_ACQUIRE) : NULL;
 	if (callout == NULL || env->worker >= plugin->n_workers)
 		return SL_INVOKE_UNREGISTERED;
-	/* No layer that is served has flow contexts, so no filter of such a callout has one. */
-	if ((callout->flags & SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0)
+	flow_context = sl_callout_flow_context(plugin, env, meta, id);
+	if (flow_context == 0 && (callout->flags & SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0 &&
+		!is_ale(id))
 		return SL_INVOKE_SKIPPED;
-	call(callout, plugin, env, layer, rank, meta, out);
+	call(callout, plugin, env, layer, rank, meta, flow_context, out);
 	/* A right can be given up, not taken. */
 	out->rights &= rights;
 	out->flags &= SLUICE_CLASSIFY_OUT_FLAG_ABSORB;

@@ -154,9 +154,17 @@ sl_callout_unpublish(struct sl_callout_registry *registry, const char *name, str
 	struct sl_error *err)
 {
 	struct sl_plugin *plugin = sl_callout_find(registry, name);
+	uint64_t n_contexts;
 
 	if (plugin == NULL || plugin->descriptor == NULL || plugin->is_closing)
 		return sl_error_set(err, SL_ERR_PLUGIN_NOT_FOUND, name, "no such plugin is loaded");
+	n_contexts = sl_callout_contexts(plugin);
+	if (n_contexts > 0)
+		return sl_error_set(err, SL_ERR_BUSY, name,
+			"flows have %llu contexts of the plugin, which must be gone first: remove "
+			"the "
+			"filters that name it and try again, or end its flows",
+			(unsigned long long)n_contexts);
 	__atomic_store_n(&plugin->callout, NULL, __ATOMIC_RELEASE);
 	plugin->state = SL_PLUGIN_UNLOADED;
 	plugin->is_closing = true;

@@ -195,9 +195,20 @@ sum_counters(const struct sl_plugin *plugin, struct sl_plugin_info *info)
 		info->permits += sl_counter_read(&counters->permits);
 		info->blocks += sl_counter_read(&counters->blocks);
 		info->continues += sl_counter_read(&counters->continues);
+		info->contexts += sl_counter_read(&counters->contexts);
 		for (uint32_t i = 0; i < plugin->n_counters; i++)
 			info->counters[i] += sl_counter_read(&counters->own[i]);
 	}
+}
+
+uint64_t
+sl_callout_contexts(const struct sl_plugin *plugin)
+{
+	uint64_t n = 0;
+
+	for (uint32_t w = 0; plugin->workers != NULL && w < plugin->n_workers; w++)
+		n += __atomic_load_n(&plugin->workers[w].contexts, __ATOMIC_ACQUIRE);
+	return n;
 }
 
 bool

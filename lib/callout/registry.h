@@ -52,6 +52,7 @@ struct worker_counters {
 	uint64_t permits;
 	uint64_t blocks;
 	uint64_t continues;
+	uint64_t contexts; /* that flows hold */
 	uint64_t own[SL_CALLOUT_COUNTERS_MAX];
 } SL_CACHE_ALIGNED;
 
@@ -128,7 +129,17 @@ void sl_callout_host_init(struct sluice_host *host, uint32_t n_workers_max);
 struct sluice_packet {
 	struct sl_callout_env *env;
 	struct worker_counters *counters;
+	const struct sl_plugin *plugin;
+	const struct sl_meta *meta;
 };
+
+/* The services for flows of struct sluice_host, see there. Packet time. */
+int sl_callout_host_flow_associate(struct sluice_packet *packet, uint32_t layer, uint64_t context);
+int sl_callout_host_flow_remove(struct sluice_packet *packet, uint32_t layer);
+int sl_callout_host_flow_abort(struct sluice_packet *packet);
+/* The plugin's context for the flow that a packet belongs to; 0: none. Packet time. */
+uint64_t sl_callout_flow_context(const struct sl_plugin *plugin, const struct sl_callout_env *env,
+	const struct sl_meta *meta, enum sluice_layer layer);
 
 /* What a plugin is told of a filter. */
 void sl_callout_filter_init(struct sluice_filter *out, const struct sl_filter *filter,

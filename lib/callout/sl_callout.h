@@ -18,11 +18,16 @@
  *          a grace period when the filter was in force, at once when the compilation failed.  After
  *          loading a plugin the owner compiles and publishes anew, so that filters that were waiting for
  *          it are announced; a refusal of one of them is a reason to unload it again.
+ * Flows.   A callout may associate contexts with flows (WFP section 6.4).  They are in the tables of workers, and
+ *          each worker counts those of each plugin.  A plugin is unloaded only when it has none: first bind
+ *          no filter to it, so that no more can come, then let every worker forget its contexts
+ *          (sl_callout_flows_forget) until sl_callout_contexts says 0.
  * Threads. Control functions under the owner's lock.  sl_callout_invoke: packet time, any worker.
  */
 
 #include "base/sl_error.h"
 #include "classifier/sl_arbitrate.h"
+#include "flow/sl_flow.h"
 #include "packet/sl_packet.h"
 #include "sdk/sluice_callout.h"
 
@@ -35,6 +40,7 @@
 #define SL_CALLOUT_COUNTERS_MAX 16u
 #define SL_CALLOUT_REPLIES_MAX  64u   /* frames one worker may queue in one burst */
 #define SL_CALLOUT_REPLY_SIZE   1514u /* bytes */
+#define SL_CALLOUT_ABORTS_MAX   64u   /* flows that callouts may end in one burst of one worker */
 
 struct sl_callout_registry; /* opaque */
 struct sl_plugin;           /* opaque */
@@ -60,6 +66,7 @@ struct sl_plugin_info {
 	uint64_t permits;
 	uint64_t blocks;
 	uint64_t continues;
+	uint64_t contexts; /* that flows hold now, all workers */
 	uint32_t n_counters;
 	const char *counter_names[SL_CALLOUT_COUNTERS_MAX];
 	uint64_t counters[SL_CALLOUT_COUNTERS_MAX];
@@ -98,11 +105,14 @@ int sl_callout_register(struct sl_callout_registry *registry, const struct sluic
  * Unloading in two steps: unpublish makes it unregistered for every later call; after a grace period of
  * all workers, finish calls notify(DELETE) for what is still bound, unload, and closes the file.  The
  * bindings stay until notify_delete undoes them, which then no longer reaches the plugin.
- * PLUGIN_NOT_FOUND when it is not loaded.
+ * PLUGIN_NOT_FOUND when it is not loaded, BUSY while flows have contexts of it, with their number.
  */
 int sl_callout_unpublish(struct sl_callout_registry *registry, const char *name,
 	struct sl_plugin **out, struct sl_error *err) SL_MUST_CHECK;
 void sl_callout_unload_finish(struct sl_callout_registry *registry, struct sl_plugin *plugin);
+
+/* Contexts of the plugin that flows hold, all workers; 0 is final once no filter is bound to it. */
+uint64_t sl_callout_contexts(const struct sl_plugin *plugin);
 
 /*
  * The present incarnation of that name, made ABSENT when unknown; NULL: no memory, too many, or a name
@@ -148,6 +158,11 @@ struct sl_callout_env {
 	uint32_t n_replies;
 	uint32_t n_replies_refused;
 	bool is_discard; /* at discard twins: replies are refused there */
+	/* Once; NULL: no flows are kept. Contexts are of flows in it: meta->flow.entry. */
+	struct sl_flow_table *flows;
+	/* Ids of flows that callouts want ended. Who runs the burst ends them behind it and clears the count. */
+	uint32_t n_aborts;
+	uint64_t aborts[SL_CALLOUT_ABORTS_MAX];
 };
 
 /*
@@ -156,5 +171,17 @@ struct sl_callout_env {
  * UNREGISTERED also when the worker is beyond what the registry was made for.
  */
 sl_invoke_fn sl_callout_invoke;
+
+/*
+ * A flow is about to end: takes its contexts and tells each one's callout.  The worker of the flow, with its `env`.
+ */
+void sl_callout_flow_end(struct sl_callout_env *env, struct sl_flow *flow);
+/*
+ * Takes a plugin's contexts (NULL: everybody's) out of all flows and tells the callout of each, looking at no more
+ * than `work` places from `*at` on, which is 0 at first and SL_FLOW_LIST_END when it is done.  The worker of the
+ * table; or, when no worker runs any more, before the table goes, any thread.
+ */
+void sl_callout_flows_forget(
+	struct sl_callout_env *env, const struct sl_plugin *plugin, uint32_t *at, uint32_t work);
 
 #endif

@@ -81,6 +81,7 @@ take(struct sl_flow_table *table, struct sl_flow *flow, uint32_t *link,
 	*context = (struct sl_flow_context){
 		.callout = place->callout, .value = place->value, .layer = place->layer};
 	*link = place->next;
+	place->callout = NULL;
 	place->next = table->free_context;
 	table->free_context = number;
 	if (search(table, flow, NULL, 0) == NULL)
@@ -109,4 +110,21 @@ sl_flow_context_take_any(
 		return false;
 	take(table, flow, link, context);
 	return true;
+}
+
+bool
+sl_flow_context_drain(struct sl_flow_table *table, const void *callout, uint32_t *at,
+	uint32_t *work, struct sl_flow_context *context)
+{
+	for (; *at<table->n_contexts && * work> 0; (*at)++, (*work)--) {
+		const struct flow_context *place = &table->contexts[*at];
+		struct sl_flow *flow = &table->entries[place->flow];
+
+		if (place->callout == NULL || (callout != NULL && place->callout != callout))
+			continue;
+		return sl_flow_context_take(table, flow, place->callout, place->layer, context);
+	}
+	if (*at >= table->n_contexts)
+		*at = SL_FLOW_LIST_END;
+	return false;
 }

@@ -244,6 +244,13 @@ bool sl_flow_context_take(struct sl_flow_table *table, struct sl_flow *flow, con
 /* Takes any one; false: there are no more. */
 bool sl_flow_context_take_any(
 	struct sl_flow_table *table, struct sl_flow *flow, struct sl_flow_context *context);
+/*
+ * Takes a callout's context (NULL: anybody's) from whichever flow has one, looking at no more than `*work` places
+ * from `*at` on (0 at first), both of which it moves on.  False: none there; `*at` is then SL_FLOW_LIST_END when
+ * there was nothing behind the last place either.
+ */
+bool sl_flow_context_drain(struct sl_flow_table *table, const void *callout, uint32_t *at,
+	uint32_t *work, struct sl_flow_context *context);
 
 /* --- Reading from other threads. --- */
 

@@ -28,15 +28,6 @@ portray_all(struct sl_flows *flows, struct sl_flow *const list[], uint32_t n)
 	}
 }
 
-static void
-delete_contexts(struct sl_pipeline *pipeline, struct sl_flow *flow)
-{
-	struct sl_flow_context context;
-
-	while (sl_flow_context_take_any(pipeline->flows->table, flow, &context))
-		continue; /* no callout can associate one yet */
-}
-
 /* True when nobody wants to know what the flows looked like. */
 static bool
 is_unseen(const struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot)
@@ -78,7 +69,7 @@ sl_flow_close(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, 
 	if (!unseen)
 		show(pipeline, snapshot, now_ns, list, n);
 	for (uint32_t i = 0; i < n; i++) {
-		delete_contexts(pipeline, list[i]);
+		sl_callout_flow_end(&pipeline->env, list[i]);
 		sl_counter_add(&pipeline->counters->flows.ended[list[i]->end], 1);
 		if (!unseen)
 			sl_flow_report(pipeline, snapshot, now_ns, SL_EVENT_FLOW_CLOSED,
@@ -109,7 +100,7 @@ sl_flow_discard(struct sl_pipeline *pipeline, struct sl_flow *flow)
 {
 	struct sl_flow_step *step = &pipeline->flows->step;
 
-	delete_contexts(pipeline, flow);
+	sl_callout_flow_end(&pipeline->env, flow);
 	sl_flow_forget(step, flow);
 	sl_flow_remove(pipeline->flows->table, flow);
 }

@@ -95,7 +95,9 @@ struct sl_flows {
 	uint32_t fresh_ms;           /* no time-out is shorter */
 	uint64_t wildcards_until_ns; /* later there is no flow opened by multicast or broadcast */
 	bool has_events;
-	struct sl_ring *commands; /* NULL: none */
+	struct sl_ring *commands;        /* NULL: none */
+	const struct sl_plugin *leaving; /* its contexts are being taken out; NULL: none */
+	uint32_t leaving_at;
 	uint32_t sweep_at;
 	uint64_t swept;                      /* places looked at since the policy changed */
 	const struct sl_path *zones[2][256]; /* by direction: the zone's one path; NULL: several */

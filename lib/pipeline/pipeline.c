@@ -76,8 +76,19 @@ sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **
 		sl_pipeline_free(pipeline);
 		return rc;
 	}
+	pipeline->env.flows = sl_pipeline_flows(pipeline);
 	*out = pipeline;
 	return 0;
+}
+
+/* Callouts are told of every context that is still there. */
+static void
+forget_contexts(struct sl_pipeline *pipeline)
+{
+	uint32_t at = 0;
+
+	while (pipeline->env.flows != NULL && at != SL_FLOW_LIST_END)
+		sl_callout_flows_forget(&pipeline->env, NULL, &at, UINT32_MAX);
 }
 
 void
@@ -85,6 +96,7 @@ sl_pipeline_free(struct sl_pipeline *pipeline)
 {
 	if (pipeline == NULL)
 		return;
+	forget_contexts(pipeline);
 	sl_reassembly_free(pipeline->reassembly);
 	sl_flows_free(pipeline->flows);
 	sl_matches_fini(&pipeline->reference);

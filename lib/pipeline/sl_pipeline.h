@@ -113,13 +113,18 @@ struct sl_pipeline_options {
 struct sl_flow_command {
 	uint32_t type; /* enum sl_flow_command_type */
 	uint32_t reserved;
-	uint64_t id; /* KILL: of the flow */
+	uint64_t id; /* KILL: of the flow; FORGET: the address of a struct sl_plugin */
 };
 
 enum sl_flow_command_type {
 	SL_FLOW_COMMAND_KILL,      /* end it as the policy would: SL_FLOW_END_ADMIN */
 	SL_FLOW_COMMAND_EVENTS_ON, /* make flow events */
-	SL_FLOW_COMMAND_EVENTS_OFF
+	SL_FLOW_COMMAND_EVENTS_OFF,
+	/*
+	 * Take the contexts of a plugin that is about to be unloaded out of all flows, a part a round: until
+	 * sl_callout_contexts says 0.  One plugin at a time.
+	 */
+	SL_FLOW_COMMAND_FORGET
 };
 
 /* A fragment that was held and is let go. */
@@ -136,7 +141,7 @@ struct sl_pipeline; /* opaque */
 /* 0, -EINVAL (n_paths, worker) or -ENOMEM. The caller frees with sl_pipeline_free. */
 int
 sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **out) SL_MUST_CHECK;
-/* NULL is allowed. */
+/* Callouts must still be loaded: those with contexts of flows are told that they are gone. NULL is allowed. */
 void sl_pipeline_free(struct sl_pipeline *pipeline);
 
 /* --- Packet time. --- */

@@ -7,6 +7,7 @@
 #define DUE_WORK     128u /* entries looked at */
 #define SWEEP_MAX    16u  /* flows judged */
 #define SWEEP_WORK   64u  /* places looked at */
+#define FORGET_WORK  256u /* contexts looked at */
 
 /* --- Commands. --- */
 
@@ -39,8 +40,36 @@ obey(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t 
 		case SL_FLOW_COMMAND_EVENTS_OFF:
 			flows->has_events = false;
 			break;
+		case SL_FLOW_COMMAND_FORGET:
+			flows->leaving = (const struct sl_plugin *)(uintptr_t)command.id;
+			flows->leaving_at = 0;
+			break;
 		}
 	}
+}
+
+/* A part of the contexts of a plugin that is about to be unloaded. */
+static void
+forget_some(struct sl_pipeline *pipeline)
+{
+	struct sl_flows *flows = pipeline->flows;
+
+	if (flows->leaving == NULL)
+		return;
+	sl_callout_flows_forget(&pipeline->env, flows->leaving, &flows->leaving_at, FORGET_WORK);
+	if (flows->leaving_at == SL_FLOW_LIST_END)
+		flows->leaving = NULL;
+}
+
+/* Flows that callouts wanted ended while the burst was judged. */
+static void
+end_aborted(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
+{
+	struct sl_callout_env *env = &pipeline->env;
+
+	for (uint32_t i = 0; i < env->n_aborts; i++)
+		kill_flow(pipeline, snapshot, now_ns, env->aborts[i]);
+	env->n_aborts = 0;
 }
 
 /* --- Time-outs. --- */
@@ -156,7 +185,9 @@ sl_flow_tend(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, u
 {
 	struct sl_flows *flows = pipeline->flows;
 
+	end_aborted(pipeline, snapshot, now_ns);
 	obey(pipeline, snapshot, now_ns);
+	forget_some(pipeline);
 	age(pipeline, snapshot, now_ns);
 	if (snapshot == NULL)
 		return;

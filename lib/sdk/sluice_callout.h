@@ -10,7 +10,7 @@
  * `struct sluice_host` given to load, so the same object runs in the daemon, in the replay tool and
  * under a mock in a unit test.
  *
- * The three functions of WFP section 6.2:
+ * The functions of WFP section 6.2:
  *   classify   packet time, on any worker, concurrently with itself.  It must not block, allocate,
  *              log, make a system call or keep a pointer it was given.
  *   notify     control thread.  A filter that names the callout is being added (a non-zero return
@@ -19,6 +19,10 @@
  *              exactly one DELETE with the context it stored, at the latest before unload; classify is
  *              only called for a filter between the two.  May block and allocate.
  *   load, unload   control thread, once each.
+ *   flow_delete    packet time: a context that the callout associated with a flow is gone, because it was
+ *              removed, the flow has ended, or the plugin is about to be unloaded.  Called exactly once for
+ *              each context, on the worker of the flow; when workers have stopped, on the thread that
+ *              stopped them.  Every context is gone before unload.
  *
  * The file must belong to root or to the user of the daemon and be writable by nobody else.  A host
  * refuses an object whose version or structure sizes differ from its own, and says both.
@@ -34,8 +38,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 1: first version.  Add a line here for each bump, saying which layout changed. */
-#define SLUICE_ABI_VERSION 1u
+/*
+ * Add a line here for each bump, saying which layout changed.
+ *   1: first version.
+ *   2: struct sluice_callout has flow_delete at its end; struct sluice_host has services for flows.
+ */
+#define SLUICE_ABI_VERSION 2u
 
 #define SLUICE_FIELDS_MAX 64 /* more than any layer has */
 
@@ -51,7 +59,11 @@
 #define SLUICE_FILTER_FLAG_CLEAR_ACTION_RIGHT             0x08u
 #define SLUICE_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED 0x10u
 
-/* Flags of a callout (FWPS_CALLOUT_FLAG). */
+/*
+ * Flags of a callout (FWPS_CALLOUT_FLAG).  CONDITIONAL_ON_FLOW: a filter that names it is passed over unless
+ * the packet's flow has a context of the callout for that layer; only at ALE layers, where flows begin and end,
+ * is it asked all the same.
+ */
 #define SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW 0x1u
 
 /* One value of the classify vector. `type` EMPTY: the packet has no such value. */
@@ -78,18 +90,19 @@ struct sluice_value {
 #define SLUICE_METADATA_VLAN_STACK                  0x04000000u
 
 struct sluice_metadata {
-	uint64_t valid; /* SLUICE_METADATA_*; test the bit before reading a member */
-	uint64_t flow_handle;
+	uint64_t valid;             /* SLUICE_METADATA_*; test the bit before reading a member */
+	uint64_t flow_handle;       /* of the packet's flow: unique in the process, never 0 */
 	uint64_t discard_filter_id; /* run-time id of the filter that blocked; 0: not a filter */
 	const char *discard_reason; /* name of the reason, e.g. "filter", "ip4_bad_header_length" */
 	uint64_t time_ns;           /* always valid: reception time, since 1970-01-01 UTC */
 	uint64_t policy_revision;   /* always valid */
 	uint32_t source_interface_index;      /* port the packet came in by */
 	uint32_t destination_interface_index; /* port it would leave by */
-	uint32_t packet_direction;            /* enum sluice_direction */
-	uint32_t l2_header_size;              /* bytes before the IP header */
-	uint32_t ip_header_size;              /* bytes, options and extension headers included */
-	uint32_t transport_header_size;       /* bytes */
+	/* enum sluice_direction; at ALE layers only on a reauthorisation, where it may differ from the layer's */
+	uint32_t packet_direction;
+	uint32_t l2_header_size;        /* bytes before the IP header */
+	uint32_t ip_header_size;        /* bytes, options and extension headers included */
+	uint32_t transport_header_size; /* bytes */
 	uint32_t fragment_identification;
 	uint16_t fragment_offset; /* bytes */
 	uint16_t fragment_length; /* bytes of this fragment's payload */
@@ -127,7 +140,7 @@ struct sluice_classify_in {
 	const struct sluice_metadata *meta; /* WFP's inMetaValues */
 	struct sluice_packet *packet;       /* WFP's layerData; NULL where there is none */
 	const struct sluice_filter *filter;
-	uint64_t flow_context; /* 0: none associated */
+	uint64_t flow_context; /* of this callout, for the packet's flow and this layer; 0: none */
 	void *callout;         /* what load stored */
 };
 
@@ -199,6 +212,23 @@ struct sluice_host {
 	int (*packet_reply)(struct sluice_packet *packet, const void *frame, uint32_t length);
 	/* Packet time: named counter of the plugin, 0..15, shown at /v1/plugins. Adds `n`. */
 	void (*count)(struct sluice_packet *packet, uint32_t counter, uint64_t n);
+
+	/*
+	 * Packet time: contexts of flows (WFP section 6.4), one for each flow, layer and callout.  A context
+	 * is a number of the callout's choice, not 0, that comes as `flow_context` with every later call for
+	 * a packet of that flow at that layer.  Usually associated at ale_flow_established.
+	 *
+	 * flow_associate: `layer` is a data layer (inbound and outbound transport, stream packet, datagram
+	 * data; enum sluice_layer, no discard twin) of the flow's IP version.  0; -2: the packet has no flow;
+	 * -17: there is a context already; -22: no such layer, context 0, or the callout has no flow_delete;
+	 * -105: no room, which the operator sets (`flows.contexts`).
+	 * flow_remove: 0, and flow_delete has been called; -2: there is none.
+	 * flow_abort: the flow ends as if an operator killed it, after the packets that are being judged; what
+	 * is said about this packet still holds.  0; -2: the packet has no flow; -105: too many at once.
+	 */
+	int (*flow_associate)(struct sluice_packet *packet, uint32_t layer, uint64_t context);
+	int (*flow_remove)(struct sluice_packet *packet, uint32_t layer);
+	int (*flow_abort)(struct sluice_packet *packet);
 };
 
 /* 0 and `*callout` for later calls, or non-zero to refuse the load. */
@@ -212,6 +242,10 @@ sluice_classify_fn(const struct sluice_classify_in *in, struct sluice_classify_o
  */
 typedef int
 sluice_notify_fn(void *callout, enum sluice_notify_type type, struct sluice_filter *filter);
+
+/* `worker` is the flow's, as in struct sluice_classify_in; `layer` and `flow_context` as they were associated. */
+typedef void
+sluice_flow_delete_fn(void *callout, uint32_t worker, uint32_t layer, uint64_t flow_context);
 
 /* The one thing a plugin exports. */
 struct sluice_callout {
@@ -230,6 +264,8 @@ struct sluice_callout {
 	sluice_classify_fn *classify; /* required */
 	sluice_notify_fn *notify;     /* or NULL */
 	const char *const *counters;  /* [a-z0-9_]{1,31}, NULL-terminated, at most 16; or NULL */
+	/* Required of a callout with contexts or the flag CONDITIONAL_ON_FLOW; or NULL. */
+	sluice_flow_delete_fn *flow_delete;
 };
 
 #define SLUICE_CALLOUT_DEFINE(...)                                                                \
@@ -249,7 +285,7 @@ _Static_assert(sizeof(struct sluice_metadata) == 104, "ABI layout changed: sluic
 _Static_assert(sizeof(struct sluice_filter) == 72, "ABI layout changed: sluice_filter");
 _Static_assert(sizeof(struct sluice_classify_in) == 64, "ABI layout changed: sluice_classify_in");
 _Static_assert(sizeof(struct sluice_classify_out) == 16, "ABI layout changed: sluice_classify_out");
-_Static_assert(sizeof(struct sluice_callout) == 88, "ABI layout changed: sluice_callout");
-_Static_assert(sizeof(struct sluice_host) == 96, "ABI layout changed: sluice_host");
+_Static_assert(sizeof(struct sluice_callout) == 96, "ABI layout changed: sluice_callout");
+_Static_assert(sizeof(struct sluice_host) == 120, "ABI layout changed: sluice_host");
 
 #endif

@@ -152,11 +152,11 @@ test_objects(void **state)
 	struct fixture *f = *state;
 
 	assert_object_refused(f, "version.so",
-		"the plugin was built for callout ABI version 99; this program has version 1");
+		"the plugin was built for callout ABI version 99; this program has version 2");
 	assert_object_refused(f, "size.so",
-		"struct sluice_callout has 80 bytes in the plugin and 88 in this program, although "
+		"struct sluice_callout has 80 bytes in the plugin and 96 in this program, although "
 		"both have "
-		"callout ABI version 1");
+		"callout ABI version 2");
 	assert_object_refused(
 		f, "metadata_size.so", "struct sluice_metadata has 96 bytes in the plugin and 104");
 	assert_object_refused(

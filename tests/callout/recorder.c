@@ -61,6 +61,17 @@ recorder_classify(const struct sluice_classify_in *in, struct sluice_classify_ou
 		recorder.during(in);
 }
 
+static void
+recorder_flow_delete(void *callout, uint32_t worker, uint32_t layer, uint64_t flow_context)
+{
+	assert_ptr_equal(callout, &recorder);
+	recorder.n_gone++;
+	recorder.gone_worker = worker;
+	recorder.gone_layer = layer;
+	recorder.gone_context = flow_context;
+	recorder.gone_sum += flow_context;
+}
+
 struct sluice_callout
 recorder_start(const char *name)
 {
@@ -78,6 +89,7 @@ recorder_start(const char *name)
 		.unload = recorder_unload,
 		.notify = recorder_notify,
 		.classify = recorder_classify,
+		.flow_delete = recorder_flow_delete,
 	};
 }
 

@@ -33,6 +33,12 @@ struct recorder {
 	struct sluice_classify_out seen; /* `out` on entry */
 	struct sluice_classify_out answer;
 	void (*during)(const struct sluice_classify_in *in); /* or NULL */
+	/* flow_delete */
+	uint32_t n_gone;
+	uint32_t gone_worker; /* of the last one */
+	uint32_t gone_layer;
+	uint64_t gone_context;
+	uint64_t gone_sum; /* of all contexts */
 };
 
 /* The one recorder: load finds no other way to it. */

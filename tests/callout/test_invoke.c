@@ -325,17 +325,63 @@ test_metadata_of_echo(void **state)
 
 	(void)state;
 	start(&f, SLUICE_LAYER_INBOUND_TRANSPORT_V4, SLUICE_ACTION_CALLOUT_INSPECTION);
-	f.meta.present |= SL_PRESENT(PROTOCOL) | SL_PRESENT(SRC_PORT);
+	f.meta.present |= SL_PRESENT(PROTOCOL) | SL_PRESENT(LOCAL_PORT);
 	f.meta.icmp_id = 5;
 	f.meta.icmp_sequence = 6;
 	for (size_t i = 0; i < SL_ARRAY_LEN(cases); i++) {
 		f.meta.protocol = cases[i].protocol;
-		f.meta.src_port = cases[i].type;
+		f.meta.local_port = cases[i].type;
 		invoke_plainly(&f);
 		assert_int_equal((recorder.meta.valid & SLUICE_METADATA_ICMP_ID_AND_SEQUENCE) != 0,
 			cases[i].is_echo);
 		assert_int_equal(recorder.meta.icmp_id, cases[i].is_echo ? 5 : 0);
 	}
+	stop(&f);
+}
+
+/* At ALE layers a packet has a direction of its own only when its flow is judged again (WFP section 1.8). */
+static void
+test_metadata_of_direction(void **state)
+{
+	static const struct {
+		enum sluice_layer layer;
+		bool is_ale;
+	} cases[] = {{SLUICE_LAYER_ALE_AUTH_CONNECT_V4, true},
+		{SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6_DISCARD, true},
+		{SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V4, true},
+		{SLUICE_LAYER_ALE_ENDPOINT_CLOSURE_V6, true},
+		{SLUICE_LAYER_STREAM_PACKET_V4, false}, {SLUICE_LAYER_DATAGRAM_DATA_V6, false},
+		{SLUICE_LAYER_OUTBOUND_TRANSPORT_V4, false}};
+
+	(void)state;
+	for (size_t i = 0; i < SL_ARRAY_LEN(cases); i++) {
+		struct fixture f;
+
+		start(&f, cases[i].layer, SLUICE_ACTION_CALLOUT_INSPECTION);
+		invoke_plainly(&f);
+		assert_int_equal((recorder.meta.valid & SLUICE_METADATA_PACKET_DIRECTION) == 0,
+			cases[i].is_ale);
+		f.meta.flow.flags = SLUICE_CONDITION_FLAG_IS_REAUTHORIZE;
+		invoke_plainly(&f);
+		assert_true((recorder.meta.valid & SLUICE_METADATA_PACKET_DIRECTION) != 0);
+		assert_int_equal(recorder.meta.packet_direction, SLUICE_DIRECTION_INBOUND);
+		stop(&f);
+	}
+}
+
+static void
+test_metadata_of_a_flow(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, SLUICE_LAYER_INBOUND_TRANSPORT_V4, SLUICE_ACTION_CALLOUT_INSPECTION);
+	invoke_plainly(&f);
+	assert_int_equal(recorder.meta.valid & SLUICE_METADATA_FLOW_HANDLE, 0);
+	f.meta.flow.id = 0xabcdef0123456789;
+	invoke_plainly(&f);
+	assert_true((recorder.meta.valid & SLUICE_METADATA_FLOW_HANDLE) != 0);
+	assert_true(recorder.meta.flow_handle == 0xabcdef0123456789);
 	stop(&f);
 }
 
@@ -496,6 +542,20 @@ test_conditional_on_flow(void **state)
 	assert_int_equal(invoke(&f, WRITE, SLUICE_ACTION_BLOCK, 0, &out), SL_INVOKE_SKIPPED);
 	assert_int_equal(out.action, SLUICE_ACTION_UNTOUCHED);
 	assert_int_equal(sums_of(&f).calls, 0);
+	stop(&f);
+}
+
+/* At ALE layers there is no context to ask for: flows begin there. */
+static void
+test_conditional_on_flow_at_ale_layers(void **state)
+{
+	struct sluice_classify_out out;
+	struct fixture f;
+
+	(void)state;
+	start(&f, SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V4, SLUICE_ACTION_CALLOUT_TERMINATING);
+	f.callout.flags = SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW;
+	assert_int_equal(invoke(&f, WRITE, SLUICE_ACTION_BLOCK, 0, &out), SL_INVOKE_CALLED);
 	stop(&f);
 }
 
@@ -692,11 +752,14 @@ main(void)
 		cmocka_unit_test(test_metadata_of_a_frame),
 		cmocka_unit_test(test_metadata_of_a_packet),
 		cmocka_unit_test(test_metadata_of_echo),
+		cmocka_unit_test(test_metadata_of_direction),
+		cmocka_unit_test(test_metadata_of_a_flow),
 		cmocka_unit_test(test_discard_twin),
 		cmocka_unit_test(test_counts_as_normalised),
 		cmocka_unit_test(test_rights_are_only_lost),
 		cmocka_unit_test(test_not_called),
 		cmocka_unit_test(test_conditional_on_flow),
+		cmocka_unit_test(test_conditional_on_flow_at_ale_layers),
 		cmocka_unit_test(test_packet_read),
 		cmocka_unit_test(test_packet_reply),
 		cmocka_unit_test(test_counters),

@@ -156,11 +156,11 @@ test_refused_descriptors(void **state)
 		__VA_ARGS__;                     \
 		assert_refused(&callout, words); \
 	} while (0)
-	REFUSED("built for callout ABI version 2; this program has version 1",
-		callout.abi_version = 2);
-	REFUSED("struct sluice_callout has 80 bytes in the plugin and 88 in this program, although "
+	REFUSED("built for callout ABI version 1; this program has version 2",
+		callout.abi_version = 1);
+	REFUSED("struct sluice_callout has 88 bytes in the plugin and 96 in this program, although "
 		"both",
-		callout.size = 80);
+		callout.size = 88);
 	REFUSED("struct sluice_classify_in has 72 bytes in the plugin and 64",
 		callout.classify_in_size = 72);
 	REFUSED("struct sluice_metadata has 0 bytes in the plugin and 104",
@@ -168,6 +168,9 @@ test_refused_descriptors(void **state)
 	REFUSED("struct sluice_filter has 80 bytes in the plugin and 72", callout.filter_size = 80);
 	REFUSED("flags 0x3, of which this program knows 0x1", callout.flags = 3);
 	REFUSED("no classify function", callout.classify = NULL);
+	REFUSED("cannot have one: it has no flow_delete function",
+		callout.flags = SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW;
+		callout.flow_delete = NULL);
 	REFUSED("no name", callout.name = NULL);
 	for (size_t i = 0; i < SL_ARRAY_LEN(names); i++)
 		REFUSED("name is not of the form [a-z0-9][a-z0-9._-]{0,63}",

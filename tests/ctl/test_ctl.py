@@ -214,7 +214,7 @@ class WithDaemon(Case):
         self.assertEqual(answer["engine"]["objects"]["filters"], 3)
 
     def test_version(self):
-        self.assertRegex(self.ok("version").out, r"^sluicectl (\d\S+)\nsluiced \1, callout ABI 1\n$")
+        self.assertRegex(self.ok("version").out, r"^sluicectl (\d\S+)\nsluiced \1, callout ABI 2\n$")
         self.assertEqual(self.ok("version", "-j").json["name"], "sluice")
 
     def test_apply(self):
