@@ -12,6 +12,7 @@
 /* Commands get what stands behind their name (argv[0] is the name); they return the exit status. */
 int bench_classify(int argc, char **argv);
 int bench_datapath(int argc, char **argv);
+int bench_flows(int argc, char **argv);
 int bench_generate(int argc, char **argv);
 int bench_update(int argc, char **argv);
 

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <stddef.h>
+#include <time.h>
 
 struct bench_cpus
 bench_cpus_get(void)
@@ -42,4 +43,13 @@ bench_cpu_avoid(int cpu)
 	CPU_CLR((size_t)cpu, &set);
 	if (CPU_COUNT(&set) > 0)
 		sched_setaffinity(0, sizeof(set), &set);
+}
+
+uint64_t
+bench_cpu_ns(void)
+{
+	struct timespec time = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }

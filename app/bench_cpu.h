@@ -2,6 +2,8 @@
 #ifndef APP_BENCH_CPU_H
 #define APP_BENCH_CPU_H
 
+#include <stdint.h>
+
 /* CPUs that this process may use; what measures takes the last, which the system uses least. */
 struct bench_cpus {
 	int first; /* -1: not known */
@@ -13,5 +15,8 @@ struct bench_cpus bench_cpus_get(void);
 void bench_cpu_stay(int cpu);
 /* Keeps them off one CPU, unless there is no other. */
 void bench_cpu_avoid(int cpu);
+
+/* CPU time that this thread has had, in nanoseconds: what others do on the CPU meanwhile is not in it. */
+uint64_t bench_cpu_ns(void);
 
 #endif

@@ -58,6 +58,14 @@ static const char usage[] =
 	"the\n"
 	"      same run.\n"
 	"\n"
+	"  flows [--only new,stall,storm,wire,filters] [--seconds 3] "
+	"[--repeat "
+	"3]\n"
+	"        [--json FILE]\n"
+	"      What flows cost: new ones a second, the longest tick, "
+	"commits\n"
+	"      while they are live, one worker beside testpmd, few filters beside many.\n"
+	"\n"
 	"Exit status: 0 done, 1 failed or answers differ, 2 usage or bad input.\n";
 
 void
@@ -180,6 +188,7 @@ main(int argc, char **argv)
 	} commands[] = {
 		{"classify", bench_classify, true},
 		{"datapath", bench_datapath, true},
+		{"flows", bench_flows, true},
 		{"generate", bench_generate, false},
 		{"update", bench_update, false},
 	};

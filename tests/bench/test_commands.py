@@ -204,6 +204,37 @@ class Datapath(Bench):
         self.refused('--seconds: "61"', "datapath", "--trace", trace, "--seconds", "61")
 
 
+class Flows(Bench):
+    def lines(self, *args):
+        out = self.json("flows", "--seconds", 1, "--repeat", 1, *args)
+        return {line["name"].strip(): line for line in out["results"]}
+
+    def test_new(self):
+        lines = self.lines("--only", "new")
+        self.assertEqual(len(lines), 2)
+        for line in lines.values():
+            self.assertGreater(line["figure"], 0, line)
+
+    def test_storm(self):
+        """Every verdict is right, or the program fails."""
+        lines = self.lines("--only", "storm")
+        self.assertGreater(lines["100,000 flows, 100 commits a second"]["figure"], 0)
+        self.assertEqual(lines["wrong verdicts"]["figure"], 0)
+        self.assertEqual(lines["wrong verdicts"]["ours"], "100 commits")
+
+    def test_wire(self):
+        """Every flow is kept and no packet is dropped, or the program fails; nothing stands in for testpmd."""
+        lines = self.lines("--only", "wire,filters", "--testpmd", "/bin/true")
+        self.assertEqual(len(lines), 3)
+        self.assertGreater(lines["established, 10,000 filters at recv_accept"]["figure"], 0)
+
+    def test_bad_options(self):
+        self.refused('--only: "walk"; allowed: new, stall, storm, wire, filters', "flows", "--only", "walk")
+        self.refused('--only: "new,"', "flows", "--only", "new,")
+        self.refused('--seconds: "61"', "flows", "--seconds", "61")
+        self.refused("nothing but options", "flows", "more")
+
+
 class Leaves(Bench):
     def test_nothing_behind(self):
         """However a run ends, the folder of EAL goes with it."""
@@ -233,7 +264,7 @@ class Leaves(Bench):
 class Usage(Bench):
     def test_help(self):
         out = self.good("--help")
-        for command in "classify", "update", "generate", "datapath":
+        for command in "classify", "update", "generate", "datapath", "flows":
             self.assertIn(f"  {command} ", out)
 
     def test_no_command(self):
