@@ -138,7 +138,6 @@ crosses(const struct tcp_pass *pass)
 {
 	if (pass->tcp->state == SL_TCP_SYN_SENT) {
 		tcp_begin(pass);
-		pass->r->limit += pass->segment->window;
 		return true;
 	}
 	return pass->tcp->state == SL_TCP_SYN_RECV && !(*pass->s_flags & TCP_SIDE_SYN_ACKED) &&

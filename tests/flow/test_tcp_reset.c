@@ -64,6 +64,20 @@ test_two_numbers_are_exact(void **state)
 		"< A 301 201 0 1000 = established", "> R 201 - 0 0 = closed");
 }
 
+/* An acknowledgement that comes late takes nothing back. */
+static void
+test_old_acknowledgement(void **state)
+{
+	struct script script = SCRIPT_STRICT;
+
+	(void)state;
+	script_establish(&script, OUT);
+	SCRIPT_PLAY(&script, "> A 101 301 500 1000 = established",
+		"< A 301 401 0 1000 = established", "< A 301 201 0 1000 = established",
+		"> R 201 - 0 0 tcp_rst_out_of_window", "> R 400 - 0 0 tcp_rst_out_of_window",
+		"> R 401 - 0 0 = closed");
+}
+
 static void
 test_after_fin(void **state)
 {
@@ -149,6 +163,7 @@ main(void)
 		cmocka_unit_test(test_exact),
 		cmocka_unit_test(test_in_window_changes_nothing),
 		cmocka_unit_test(test_two_numbers_are_exact),
+		cmocka_unit_test(test_old_acknowledgement),
 		cmocka_unit_test(test_after_fin),
 		cmocka_unit_test(test_time_wait_stays),
 		cmocka_unit_test(test_behind_a_reset),
