@@ -15,9 +15,9 @@
 	(PRESENT_ALWAYS | PRESENT_ARRIVAL | PRESENT_NEXTHOP | SL_PRESENT(ORIGINAL_ICMP_TYPE))
 
 static bool
-is_icmp(uint8_t protocol)
+is_icmp(uint8_t protocol, uint8_t ip_version)
 {
-	return protocol == 1 || protocol == 58;
+	return ip_version == 4 ? protocol == 1 : protocol == 58;
 }
 
 /* The tracker's room is not used by ICMP, which has no connections. */
@@ -53,7 +53,7 @@ sl_flow_dress(struct sl_meta *meta, const struct sl_flow *flow, uint32_t flags,
 		(is_midstream ? SLUICE_CONDITION_FLAG_IS_MIDSTREAM : 0);
 	meta->flow.reauthorize_reason = reauthorize_reason;
 	meta->flow.is_midstream = is_midstream;
-	if (is_icmp(meta->protocol) && sl_meta_has(meta, SL_SLOT_LOCAL_PORT)) {
+	if (is_icmp(meta->protocol, meta->ip_version) && sl_meta_has(meta, SL_SLOT_LOCAL_PORT)) {
 		meta->present |= SL_PRESENT(ORIGINAL_ICMP_TYPE);
 		meta->flow.original_icmp_type =
 			flow != NULL ? (uint16_t)flow->tcp.side[0].end : meta->local_port;
@@ -198,7 +198,7 @@ portray_ports(struct sl_meta *meta, const struct sl_flow *flow, bool is_connect)
 
 	meta->local_port = key->local_port;
 	meta->remote_port = key->remote_port;
-	if (is_icmp(key->protocol)) {
+	if (is_icmp(key->protocol, key->ip_version)) {
 		meta->local_port = (uint16_t)flow->tcp.side[0].end;
 		if (key->is_icmp_query)
 			meta->remote_port = 0;
