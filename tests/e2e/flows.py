@@ -4,6 +4,7 @@
 
 flows.py serve PORT                         echoes TCP and UDP, IPv4 and IPv6
 flows.py udp|tcp ADDRESS PORT N SIZE        N of them, each sends SIZE bytes and wants them back
+flows.py hold ADDRESS PORT N SECONDS        N connections, which speak all the time; prints "ready" first
 flows.py refused ADDRESS PORT N             N datagrams to a closed port: each wants its port unreachable
 flows.py expired ADDRESS PORT N             N datagrams with a time to live of 1: each wants its time exceeded
 
@@ -78,6 +79,29 @@ def ask_tcp(address, port, n, size):
     return failed
 
 
+def hold(address, port, n, seconds):
+    connections = [socket.create_connection((address, port), 5) for _ in range(n)]
+    failed = set()
+    print("ready", flush=True)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for connection in set(connections) - failed:
+            try:
+                # The network may lose much now, TCP must not.
+                connection.settimeout(20)
+                connection.sendall(b"still")
+                got = b""
+                while len(got) < 5:
+                    got += connection.recv(5) or b"closed"
+                if got != b"still":
+                    failed.add(connection)
+            except OSError as error:
+                print(error, file=sys.stderr)
+                failed.add(connection)
+        time.sleep(0.05)
+    return len(failed)
+
+
 def each_datagram(sockets, payload, is_answer):
     """Sends `payload` by all sockets until each has its answer; returns how many have none."""
     waiting = set(sockets)
@@ -137,6 +161,8 @@ def main(what, *rest):
     address, port, n = rest[0], int(rest[1]), int(rest[2])
     if what == "tcp":
         print(ask_tcp(address, port, n, int(rest[3])))
+    elif what == "hold":
+        print(hold(address, port, n, float(rest[3])))
     elif what == "udp":
         print(ask_udp(address, port, n, int(rest[3])))
     elif what == "refused":
