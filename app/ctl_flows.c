@@ -169,7 +169,8 @@ show_killed(const struct ctl *ctl, const json_t *answer, void *ctx)
 {
 	(void)ctl;
 	(void)ctx;
-	ctl_line("%s flows are ended", ctl_text(answer, "killed"));
+	ctl_line(ctl_number(answer, "killed") == 1 ? "%s flow is ended" : "%s flows are ended",
+		ctl_text(answer, "killed"));
 }
 
 static int

@@ -22,7 +22,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "api"))
 from daemon import Daemon  # noqa: E402
-from scapy.layers.inet import IP, TCP, UDP  # noqa: E402
+from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402
+from scapy.layers.inet6 import IPv6  # noqa: E402
 from scapy.layers.l2 import Ether  # noqa: E402
 from scapy.utils import wrpcap  # noqa: E402
 
@@ -316,6 +317,9 @@ class WithDaemon(Case):
         self.assertEqual(self.explained("-p", frame.hex(":"), "-d", "out")[1].split(";")[0], "verdict: permit")
         self.assertIn("outbound_ippacket_v4: permit", self.explained("-p", frame.hex(), "-d", "out", "-a")[0])
         self.assertEqual(self.ok("-j", "explain", "-p", frame.hex(), "-d", "in").json["filter"], "no-telnet")
+        self.assertEqual(self.explained("-p", frame.hex(), "-d", "in", "--flow", "reply")[1], verdict)
+        self.fails(1, "/flow: flow is not", "explain", "-p", frame.hex(), "-d", "in", "--flow", "half")
+        self.fails(2, "--flow go with a packet", "explain", "--layer", "inbound_transport_v4", "--flow", "new")
         self.fails(1, "hexadecimal", "explain", "-p", "xyz", "-d", "in")
         self.fails(1, 'there is no link "lan"', "explain", "-p", frame.hex(), "-d", "in", "--link", "lan")
 
@@ -414,6 +418,87 @@ class Events(Case):
         self.assertEqual(self.ok("events", "--since", "31").out, "")
         self.assertEqual(self.ok("events", "--since", "0", "--filter", "nobody").out, "")
         self.assertEqual(len(self.ok("events", "--since", "29", "--type", events[-1]["type"]).out.splitlines()), 2)
+
+
+class Flows(Case):
+    """Flows of a daemon that reads its packets from a capture."""
+
+    def test_flows(self):
+        ip = Ether(dst=MAC) / IP(src="198.51.100.7", dst="192.0.2.1")
+        packets = [ip / TCP(sport=4000 + i, dport=80, flags="S") for i in range(130)]
+        packets += [ip / UDP(sport=53, dport=5353), ip / ICMP(type=8, id=9),
+                    Ether(dst=MAC) / IPv6(src="2001:db8::7", dst="2001:db8::1") / TCP(sport=1, dport=443, flags="S")]
+        with tempfile.TemporaryDirectory(prefix="sluice-ctl-") as folder:
+            capture = os.path.join(folder, "in.pcap")
+            wrpcap(capture, packets)
+            link = {"name": "wan", "inside": "vdev:net_null0,no-rx=1",
+                    "outside": f"pcap:rx={capture},tx={folder}/out.pcap"}
+            policy = {"filters": [{"key": "web", "name": "Web", "layer": "ale_auth_recv_accept_v4", "action": "permit",
+                                   "conditions": [{"field": "ip_local_port", "match": "equal", "value": 80}]}]}
+            config = {"links": [link], "flows": {"timeouts": {"tcp_syn": 600, "udp": 600, "icmp": 600}}}
+            with Daemon(BUILD, policy=policy, config=config) as daemon:
+                self.socket = daemon.socket
+                deadline = time.monotonic() + 20
+                while self.ok("-j", "flows", "stats").json["flows"] < len(packets):
+                    self.assertLess(time.monotonic(), deadline, self.ok("stats").out)
+                    time.sleep(0.1)
+                self.check_lists()
+                self.check_mistakes()
+                self.check_kills()
+
+    def check_lists(self):
+        lines = self.ok("flows").out.splitlines()
+        self.assertRegex(lines[0], r"^ *ID +PROTO +LOCAL +REMOTE +STATE +DIR +PACKETS OUT/IN +BYTES OUT/IN +AGE +IDLE +FILTER")
+        self.assertEqual(len(lines), 102)
+        self.assertEqual(lines[-1], "there may be more: -n tells how many to show")
+        self.assertEqual(len(self.ok("flows", "-n", "5").out.splitlines()), 7)
+        self.assertEqual(len(self.ok("flows", "-n", "1000").out.splitlines()), 134)
+        self.assertEqual(len(self.ok("flows", "-n", "1000", "-j").json["items"]), 133)
+        web = self.ok("flows", "--filter", "web", "--remote-port", "4007").out.splitlines()
+        self.assertEqual(len(web), 2)
+        self.assertRegex(web[1], r"^ *\d+ +tcp +192\.0\.2\.1:80 +198\.51\.100\.7:4007 +syn_sent +in +0/1 +0/\d+ +\d[\dms.]+ "
+                                 r"+\d[\dms.]+ +web$")
+        self.assertRegex(self.ok("flows", "--ip-version", "6").out, r" \[2001:db8::1\]:443 +\[2001:db8::7\]:1 +syn_sent ")
+        self.assertRegex(self.ok("flows", "--protocol", "udp").out, r" udp +192\.0\.2\.1:5353 +198\.51\.100\.7:53 +new +in ")
+        self.assertRegex(self.ok("flows", "--class", "icmp").out, r" icmp +192\.0\.2\.1 +198\.51\.100\.7 +new ")
+        self.assertEqual(self.ok("flows", "--direction", "outbound").out, "no flows\n")
+        for stats in ("133 flows of 262144", "\ntcp_syn +131\n", "\ninbound +133\n", "\n  revoked +0\n"):
+            self.assertRegex(self.ok("flows", "stats").out, stats)
+
+    def check_mistakes(self):
+        self.fails(1, "an address or a prefix", "flows", "--local", "x")
+        self.fails(1, 'there is no filter "nobody"', "flows", "--filter", "nobody")
+        self.fails(1, "there is no flow", "flows", "show", "1x")
+        self.fails(1, "there is no flow", "flows", "kill", "18446744073709551615")
+        self.fails(2, "flows kill takes ids, or filters, or --all", "flows", "kill")
+        self.fails(2, "flows kill takes ids, or filters, or --all", "flows", "kill", "1", "--all")
+        self.fails(2, "flows kill takes ids, or filters, or --all", "flows", "kill", "--port", "1", "--all")
+        self.fails(2, "--all goes with kill", "flows", "--all")
+        self.fails(2, "takes the id of one flow", "flows", "show")
+        self.fails(2, "takes no arguments", "flows", "stats", "1")
+        self.fails(2, "takes nothing, on or off", "flows", "events", "maybe")
+        self.fails(2, "not list", "flows", "list")
+        self.fails(2, "the number of flows is 1 or more", "flows", "-n", "0")
+
+    def check_kills(self):
+        ids = [flow["id"] for flow in self.ok("-j", "flows", "--port", "80", "-n", "2").json["items"]]
+        shown = self.ok("flows", "show", ids[0]).out
+        self.assertIn(f"flow {ids[0]}\n  direction      inbound\n", shown)
+        self.assertRegex(shown, r"\n  packets        0 out, 1 in\n")
+        self.assertEqual(self.ok("-j", "flows", "show", ids[0]).json["filter"], "web")
+        self.assertEqual(self.ok("flows", "kill", *ids).out, f"flow {ids[0]} is ended\nflow {ids[1]} is ended\n")
+        self.fails(1, "has been ended", "flows", "kill", ids[0])
+        self.assertRegex(self.ok("flows", "show", ids[0]).out, r"\n  revoked        yes\n")
+        self.assertEqual(self.ok("flows", "events").out, "off\n")
+        self.assertEqual(self.ok("flows", "events", "on").out, "on\n")
+        self.assertEqual(self.ok("flows", "kill", "--protocol", "udp").out, "1 flow is ended\n")
+        self.assertEqual(self.ok("-j", "flows", "kill", "--all").json, {"killed": 130})
+        deadline = time.monotonic() + 10
+        while len(self.ok("events", "--since", "0", "--type", "flow_closed").out.splitlines()) < 131:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.assertRegex(self.ok("events", "-n", "1").out, r"  flow \d+ opened inbound: 0/1 packets, 0/\d+ bytes out/in, "
+                                                           r"\d+\.\d s, admin")
 
 
 class Canned(http.server.BaseHTTPRequestHandler):
