@@ -227,7 +227,6 @@ oldest(struct sl_flow_table *table, uint32_t wheel, uint32_t *work)
 struct sl_flow *
 sl_flow_victim(struct sl_flow_table *table)
 {
-	uint32_t clock = flow_clock_at(table, table->now_ms);
 	uint32_t work = VICTIM_WORK;
 	struct sl_flow *victim = NULL;
 
@@ -235,9 +234,7 @@ sl_flow_victim(struct sl_flow_table *table)
 		struct sl_flow *flow = oldest(table, wheel, &work);
 
 		if (flow != NULL &&
-			(victim == NULL ||
-				flow_elapsed(clock, flow->last_ms) >
-					flow_elapsed(clock, victim->last_ms)))
+			(victim == NULL || (int32_t)(victim->last_ms - flow->last_ms) > 0))
 			victim = flow;
 	}
 	return victim;

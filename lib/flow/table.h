@@ -179,7 +179,10 @@ void flow_bucket_remove(struct sl_flow_table *table, uint64_t hash, uint32_t ind
 void flow_wheel_init(struct sl_flow_table *table);
 /* Puts a flow that is in no ring where its class, flags and last packet want it. */
 void flow_wheel_arm(struct sl_flow_table *table, uint32_t index);
-/* The tick at which its time is over, if no packet comes; it may be further away than a wheel reaches. */
+/*
+ * The tick at which its time is over, if no packet comes; it may have passed, or be further away than a wheel
+ * reaches.
+ */
 uint64_t flow_wheel_tick(const struct sl_flow_table *table, const struct sl_flow *flow);
 /* Takes it out of its ring, whichever that is; it is then alone. */
 void flow_wheel_unlink(struct sl_flow_table *table, uint32_t index);

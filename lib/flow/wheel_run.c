@@ -106,8 +106,7 @@ flow_wheel_tick(const struct sl_flow_table *table, const struct sl_flow *flow)
 	bool is_settled = flow_wheel_of(flow) == FLOW_WHEEL_SETTLED;
 	uint32_t pressure = is_settled ? sl_flow_pressure(table) : FLOW_PRESSURE_NONE;
 	uint32_t timeout = flow_timeout(table, flow->class, flow->flags, pressure);
-	uint32_t elapsed = flow_elapsed(flow_clock_at(table, table->now_ms), flow->last_ms);
-	uint64_t over_ms = table->now_ms + (timeout > elapsed ? timeout - elapsed : 0);
+	uint64_t over_ms = flow_wall_at(table, table->now_ms, flow->last_ms) + timeout;
 
 	return (over_ms + (1u << FLOW_TICK_SHIFT) - 1) >> FLOW_TICK_SHIFT;
 }
