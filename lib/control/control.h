@@ -137,6 +137,15 @@ void sl_control_events_drain(struct sl_control *control);
 void sl_control_events_expect(
 	struct sl_control *control, const struct state *newest, const struct state *before);
 
+/* --- flow_kill.c --- */
+
+/*
+ * Returns when no flow has a context of the plugin any more.  No filter is bound to it.  BUSY, TIMEOUT: workers did
+ * not do it in time; they may still do so.
+ */
+int sl_control_flows_forget(struct sl_control *control, const struct sl_plugin *plugin,
+	struct sl_error *err) SL_MUST_CHECK;
+
 /* --- report.c --- */
 
 /* Fills diff and lints. 0 or -ENOMEM. */

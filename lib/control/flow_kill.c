@@ -151,6 +151,50 @@ sl_control_flows_kill(struct sl_control *control, const struct sl_flow_wanted *w
 	return rc;
 }
 
+/* --- Contexts of callouts. --- */
+
+/* Tells every worker that keeps flows. */
+static int
+send_forget(struct sl_control *control, const struct sl_plugin *plugin, struct sl_error *err)
+{
+	const struct sl_flow_command command = {
+		.type = SL_FLOW_COMMAND_FORGET, .id = (uintptr_t)plugin};
+	const struct sl_plane *plane = control->plane;
+	int rc = 0;
+
+	pthread_mutex_lock(&control->flows);
+	for (uint32_t w = 0; w < control->workers.n && rc == 0; w++) {
+		if (plane->ops->flow_command != NULL && plane->ops->flows(plane->ctx, w) != NULL)
+			rc = send(control, w, &command, err);
+	}
+	pthread_mutex_unlock(&control->flows);
+	return rc;
+}
+
+int
+sl_control_flows_forget(
+	struct sl_control *control, const struct sl_plugin *plugin, struct sl_error *err)
+{
+	uint64_t n = sl_callout_contexts(plugin);
+	int rc;
+
+	if (n == 0 || control->plane == NULL)
+		return 0;
+	rc = send_forget(control, plugin, err);
+	if (rc != 0)
+		return rc;
+	for (uint32_t i = 0; i < TRIES && n > 0; i++) {
+		wait_a_little();
+		n = sl_callout_contexts(plugin);
+	}
+	if (n == 0)
+		return 0;
+	return sl_error_set(err, SL_ERR_BUSY, NULL,
+		"flows still have %llu contexts of the plugin: workers tend to flows in the modes "
+		"inline and monitor only; try again there, or end the flows",
+		(unsigned long long)n);
+}
+
 /* --- Events. --- */
 
 bool

@@ -197,6 +197,18 @@ find_loaded(struct plugins *plugins, const char *name)
 	return found;
 }
 
+/* Flows let go of a plugin that no filter is bound to; if they do not, its filters are bound again. */
+static int
+forget_flows(struct sl_control *control, const struct sl_plugin *plugin, struct sl_error *err)
+{
+	int rc = sl_control_flows_forget(control, plugin, err);
+	struct sl_error ignored;
+
+	if (rc != 0 && control->current->snapshot != NULL)
+		(void)rebind(control, NULL, &ignored);
+	return rc;
+}
+
 int
 sl_control_plugin_unload(struct sl_control *control, const char *name, struct sl_error *err)
 {
@@ -215,6 +227,8 @@ sl_control_plugin_unload(struct sl_control *control, const char *name, struct sl
 	 */
 	else if (control->current->snapshot != NULL)
 		rc = rebind(control, plugin, err);
+	if (rc == 0)
+		rc = forget_flows(control, plugin, err);
 	if (rc == 0)
 		rc = unload(control, name, err);
 	pthread_mutex_unlock(&control->commit);

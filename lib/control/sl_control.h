@@ -361,7 +361,8 @@ int sl_control_plugin_register(struct sl_control *control, const struct sluice_c
 	struct sl_error *err) SL_MUST_CHECK;
 /*
  * Unloads; filters that name it behave as unregistered from then on (a new revision when there are any),
- * and are bound again when it is loaded again.  PLUGIN_NOT_FOUND when it is not loaded.
+ * and are bound again when it is loaded again.  Workers take its contexts out of all flows first.
+ * PLUGIN_NOT_FOUND when it is not loaded; BUSY or TIMEOUT when workers do not, and then it stays loaded.
  */
 int sl_control_plugin_unload(
 	struct sl_control *control, const char *name, struct sl_error *err) SL_MUST_CHECK;

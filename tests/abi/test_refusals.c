@@ -422,7 +422,7 @@ test_directory(void **state)
 static void
 test_own_plugins(void **state)
 {
-	static const char *const names[] = {"count", "ratelimit", "reset"};
+	static const char *const names[] = {"count", "quota", "ratelimit", "reset"};
 	struct fixture *f = *state;
 	struct faults faults = {0};
 	struct sl_plugin_info info;
@@ -430,13 +430,13 @@ test_own_plugins(void **state)
 	assert_int_equal(
 		sl_callout_load_dir(f->registry, plugins_dir, note_fault, &faults, &f->err), 0);
 	assert_int_equal(faults.n, 0);
-	for (uint32_t i = 0; i < 3; i++) {
+	for (uint32_t i = 0; i < SL_ARRAY_LEN(names); i++) {
 		assert_true(sl_callout_info(f->registry, i, &info));
 		assert_string_equal(info.name, names[i]);
 		assert_int_equal(info.state, SL_PLUGIN_LOADED);
 		assert_true(info.n_counters >= 2);
 	}
-	assert_false(sl_callout_info(f->registry, 3, &info));
+	assert_false(sl_callout_info(f->registry, SL_ARRAY_LEN(names), &info));
 }
 
 /* --- A file that is exchanged while it is being loaded. --- */

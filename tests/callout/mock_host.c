@@ -34,8 +34,7 @@ static int
 mock_field_index(uint32_t layer, uint32_t field)
 {
 	(void)layer;
-	(void)field;
-	return -2;
+	return field == SLUICE_FIELD_IP_PROTOCOL ? 0 : -2;
 }
 
 static uint32_t
@@ -78,6 +77,42 @@ mock_count(struct sluice_packet *packet, uint32_t counter, uint64_t n)
 	packet->mock->counters[counter] += n;
 }
 
+static int
+mock_flow_associate(struct sluice_packet *packet, uint32_t layer, uint64_t context)
+{
+	struct mock *mock = packet->mock;
+
+	assert_true(context != 0);
+	if (mock->associate_rc != 0)
+		return mock->associate_rc;
+	if (mock->flow_context != 0)
+		return -17;
+	mock->flow_layer = layer;
+	mock->flow_context = context;
+	return 0;
+}
+
+static int
+mock_flow_remove(struct sluice_packet *packet, uint32_t layer)
+{
+	struct mock *mock = packet->mock;
+	const uint64_t context = mock->flow_context;
+
+	if (context == 0 || mock->flow_layer != layer)
+		return -2;
+	mock->flow_context = 0;
+	mock->n_gone++;
+	mock->callout->flow_delete(mock->instance, 0, layer, context);
+	return 0;
+}
+
+static int
+mock_flow_abort(struct sluice_packet *packet)
+{
+	packet->mock->n_aborts++;
+	return 0;
+}
+
 void
 mock_init(struct mock *mock, const struct sluice_callout *callout)
 {
@@ -98,6 +133,9 @@ mock_init(struct mock *mock, const struct sluice_callout *callout)
 		.packet_read = mock_packet_read,
 		.packet_reply = mock_packet_reply,
 		.count = mock_count,
+		.flow_associate = mock_flow_associate,
+		.flow_remove = mock_flow_remove,
+		.flow_abort = mock_flow_abort,
 	};
 	if (callout->load != NULL)
 		assert_int_equal(callout->load(&mock->host, &mock->instance), 0);
@@ -113,10 +151,17 @@ mock_fini(struct mock *mock)
 int
 mock_add(struct mock *mock, struct sluice_filter *filter, uint32_t action, const char *data)
 {
+	return mock_add_at(mock, filter, SLUICE_LAYER_INBOUND_TRANSPORT_V4, action, data);
+}
+
+int
+mock_add_at(struct mock *mock, struct sluice_filter *filter, uint32_t layer, uint32_t action,
+	const char *data)
+{
 	*filter = (struct sluice_filter){
 		.key = "under-test",
 		.id = 1,
-		.layer = SLUICE_LAYER_INBOUND_TRANSPORT_V4,
+		.layer = layer,
 		.action = action,
 		.provider_context = data,
 		.provider_context_len = data != NULL ? strlen(data) : 0,
@@ -150,6 +195,8 @@ mock_classify(struct mock *mock, const struct sluice_filter *filter,
 		.worker = worker,
 		.meta = meta,
 		.packet = &mock->packet,
+		.values = mock->values,
+		.flow_context = mock->flow_layer == filter->layer ? mock->flow_context : 0,
 		.filter = filter,
 		.callout = mock->instance,
 	};

@@ -34,6 +34,14 @@ struct mock {
 	int reply_rc; /* what packet_reply returns */
 	uint32_t reply_length;
 	uint8_t reply[MOCK_REPLY_SIZE];
+	/* The packet's values; NULL: none. The first field is the protocol. */
+	const struct sluice_value *values;
+	/* The packet's flow, which has at most one context. */
+	uint32_t flow_layer; /* of the context */
+	uint64_t flow_context;
+	int associate_rc; /* what flow_associate returns; 0: as it is */
+	uint32_t n_gone;  /* calls of flow_delete */
+	uint32_t n_aborts;
 };
 
 /* Loads the plugin. */
@@ -42,6 +50,9 @@ void mock_fini(struct mock *mock);
 /* notify(ADD) with a provider context's data, which may be NULL. */
 int mock_add(struct mock *mock, struct sluice_filter *filter, uint32_t action, const char *data);
 void mock_delete(struct mock *mock, struct sluice_filter *filter);
+/* The same for a filter at another layer than the usual one. */
+int mock_add_at(struct mock *mock, struct sluice_filter *filter, uint32_t layer, uint32_t action,
+	const char *data);
 void mock_frame(struct mock *mock, const uint8_t *frame, uint32_t length);
 /* classify on one worker with the given metadata and rights. */
 struct sluice_classify_out mock_classify(struct mock *mock, const struct sluice_filter *filter,

@@ -37,6 +37,7 @@ struct fake_plane {
 	_Atomic uint32_t n_synchronized;
 	uint64_t flows_ns; /* when their tables were made */
 	bool refuses_commands;
+	bool forgets_none;
 	fake_burst_fn *fn;
 	void *fn_ctx;
 	uint8_t bytes[FAKE_FRAMES][SL_PACKET_WINDOW];
@@ -156,8 +157,15 @@ flows(void *ctx, uint32_t worker)
 static void
 obey(struct fake_plane *fake, struct fake_worker *worker, const struct sl_flow_command *command)
 {
+	struct sl_callout_env env = {.worker = worker->index, .flows = worker->flows};
 	struct sl_flow *flow;
+	uint32_t at = 0;
 
+	if (command->type == SL_FLOW_COMMAND_FORGET) {
+		sl_callout_flows_forget(&env, (const struct sl_plugin *)(uintptr_t)command->id, &at,
+			fake->forgets_none ? 0 : UINT32_MAX);
+		return;
+	}
 	if (command->type != SL_FLOW_COMMAND_KILL) {
 		worker->flow_events = command->type == SL_FLOW_COMMAND_EVENTS_ON;
 		return;
@@ -206,6 +214,12 @@ fake_plane_keep_flows(struct fake_plane *fake, uint32_t max, uint64_t now_ns)
 			return false;
 	}
 	return true;
+}
+
+void
+fake_plane_forget_none(struct fake_plane *fake, bool none)
+{
+	fake->forgets_none = none;
 }
 
 struct sl_flow_table *

@@ -67,6 +67,8 @@ fake_plane_event(struct fake_plane *fake, uint32_t worker, uint64_t revision, ui
 /* From now on every worker has a table for `max` flows. False: out of memory. */
 bool fake_plane_keep_flows(struct fake_plane *fake, uint32_t max, uint64_t now_ns);
 /* NULL: none is kept. */
+/* Contexts of plugins stay when they should be taken out, as with workers that do not get to it. */
+void fake_plane_forget_none(struct fake_plane *fake, bool none);
 struct sl_flow_table *fake_plane_flows(struct fake_plane *fake, uint32_t worker);
 /* Rings of commands are full from now on, or are not. */
 void fake_plane_refuse_commands(struct fake_plane *fake, bool refuse);

@@ -81,6 +81,21 @@ classify(const struct sluice_classify_in *in, struct sluice_classify_out *out)
 	if (context == NULL || context->magic != MAGIC)
 		atomic_fetch_add_explicit(&spy.n_strange, 1, memory_order_relaxed);
 	out->action = SLUICE_ACTION_CONTINUE;
+	if ((in->meta->valid & SLUICE_METADATA_FLOW_HANDLE) != 0 &&
+		((const struct sluice_host *)in->callout)
+				->flow_associate(in->packet, SLUICE_LAYER_STREAM_PACKET_V4,
+					in->meta->flow_handle) == 0)
+		atomic_fetch_add_explicit(&spy.n_associated, 1, memory_order_relaxed);
+}
+
+static void
+flow_delete(void *callout, uint32_t worker, uint32_t layer, uint64_t flow_context)
+{
+	(void)callout;
+	(void)worker;
+	if (layer != SLUICE_LAYER_STREAM_PACKET_V4 || flow_context == 0)
+		atomic_fetch_add_explicit(&spy.n_strange, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&spy.n_gone, 1, memory_order_relaxed);
 }
 
 const struct sluice_callout spy_callout = {
@@ -96,4 +111,5 @@ const struct sluice_callout spy_callout = {
 	.unload = unload,
 	.classify = classify,
 	.notify = notify,
+	.flow_delete = flow_delete,
 };

@@ -8,7 +8,8 @@
  * its time.
  *
  * Filters are refused when their key begins with "veto" or their provider context's data has the member
- * "refuse".  The plugin is called "spy".
+ * "refuse".  The plugin is called "spy".  A packet of a flow that has no context of it yet gets one for the
+ * stream packet layer.
  */
 
 #include "sdk/sluice_callout.h"
@@ -32,7 +33,9 @@ struct spy {
 	char last_added[65];
 	char last_deleted[65];
 	_Atomic uint64_t n_calls;
-	_Atomic uint64_t n_strange; /* calls with a context that is none of ours */
+	_Atomic uint64_t n_strange;    /* calls with a context that is none of ours */
+	_Atomic uint64_t n_associated; /* contexts of flows */
+	_Atomic uint64_t n_gone;
 };
 
 extern struct spy spy;
