@@ -132,6 +132,33 @@ uint32_t sl_flow_table_count(const struct sl_flow_table *table);
  */
 bool sl_flow_key_of(const struct sl_meta *meta, uint8_t zone, struct sl_flow_key *key);
 /*
+ * The same for what nearly every packet is: TCP or UDP in IPv4, without tags.  False: it is not one; nothing
+ * is written.
+ */
+static inline bool
+sl_flow_key_of_plain(const struct sl_meta *meta, uint8_t zone, struct sl_flow_key *key)
+{
+	const bool is_inbound = meta->direction == SLUICE_DIRECTION_INBOUND;
+	const uint32_t local = is_inbound ? meta->ip4_dst : meta->ip4_src;
+	const uint32_t remote = is_inbound ? meta->ip4_src : meta->ip4_dst;
+	const uint32_t addresses[8] = {
+		__builtin_bswap32(local), 0, 0, 0, __builtin_bswap32(remote)};
+
+	if (meta->ip_version != 4 || meta->vlan_n != 0 ||
+		(meta->protocol != 6 && meta->protocol != 17) ||
+		(meta->present & SL_PRESENT(SRC_PORT)) == 0)
+		return false;
+	__builtin_memcpy(key, addresses, sizeof(addresses));
+	key->local_port = is_inbound ? meta->dst_port : meta->src_port;
+	key->remote_port = is_inbound ? meta->src_port : meta->dst_port;
+	key->domain = (uint32_t)zone << 24;
+	key->protocol = meta->protocol;
+	key->ip_version = 4;
+	key->is_icmp_query = 0;
+	key->reserved = 0;
+	return true;
+}
+/*
  * The key of the flow that an ICMP error is about, from the packet in it; false when too little of it is
  * there.  `*seq` and `*has_seq`: for TCP its sequence number (RFC 5927).
  */

@@ -119,6 +119,12 @@ void sl_tcp_open(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 void sl_tcp_next(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 	enum sluice_direction direction, enum sl_flow_tcp mode, struct sl_tcp_step *step);
 /*
+ * The same for nearly every segment there is: one of an established connection that is neither SYN, FIN nor RST
+ * and lies in the windows.  False, and nothing is changed: ask sl_tcp_next.  The packet is TCP, whole, and
+ * accepted by the parser.
+ */
+bool sl_tcp_ride(struct sl_tcp *tcp, const struct sl_frame *frame, const struct sl_meta *meta);
+/*
  * Whether an ICMP error about a segment with that sequence number, sent in `direction`, can be true
  * (RFC 5927): the number is one that is on its way.
  */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "flow/tcp.h"
 
+#include <string.h>
+
+#define TCP_HEADER_SIZE 20u
+
 /* A segment of a connection that is known. */
 
 bool
@@ -188,6 +192,40 @@ sl_tcp_next(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 		return;
 	}
 	next_any(tcp, segment, direction, mode, step);
+}
+
+static SL_ALWAYS_INLINE uint32_t
+be32(const uint8_t *at)
+{
+	uint32_t be;
+
+	memcpy(&be, at, sizeof(be));
+	return __builtin_bswap32(be);
+}
+
+bool
+sl_tcp_ride(struct sl_tcp *tcp, const struct sl_frame *frame, const struct sl_meta *meta)
+{
+	const uint8_t *header = frame->bytes + meta->l4_offset;
+	struct sl_tcp_segment segment;
+	struct tcp_pass pass;
+
+	if (tcp->state != SL_TCP_ESTABLISHED || tcp->fresh != 0 ||
+		(meta->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK ||
+		frame->contiguous < meta->l4_offset + TCP_HEADER_SIZE)
+		return false;
+	segment = (struct sl_tcp_segment){
+		.seq = be32(header + 4),
+		.ack = be32(header + 8),
+		.length = meta->payload_len,
+		.window = (uint16_t)be32(header + 12),
+		.flags = TCP_ACK,
+	};
+	pass = tcp_pass_of(tcp, &segment, meta->direction);
+	if (tcp_check(&pass) != SL_REASON_NONE)
+		return false;
+	tcp_update(&pass);
+	return true;
 }
 
 bool

@@ -75,10 +75,13 @@ struct sl_flow_step {
 	bool is_full; /* a first packet waits for room, and all behind it with it */
 
 	uint32_t now_ms;
+	uint32_t fresh_ms; /* no flow is over that had a packet since */
 	bool is_enforced;
 	uint8_t tcp_mode;   /* enum sl_flow_tcp */
 	uint16_t odd_flags; /* of a flow whose packets do not just pass ... */
 	uint16_t odd_value; /* ... unless they have this value */
+	uint16_t
+		unanswered; /* of OUTBOUND and REPLIED, those of a flow that this burst is the first answer to */
 	uint32_t generations[SL_AUTH_COUNT];
 	struct sl_auth_answer answer;
 

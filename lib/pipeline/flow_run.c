@@ -44,10 +44,13 @@ start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
 	step->dropped = 0;
 	step->untracked = 0;
 	step->now_ms = sl_flow_clock(flows->table, burst->now_ns);
+	step->fresh_ms = flows->fresh_ms;
 	step->is_enforced = is_enforced(flows, burst->snapshot);
 	step->tcp_mode = step->is_enforced ? (uint8_t)flows->config.tcp : SL_FLOW_TCP_LOOSE;
 	step->odd_flags = SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_PENDING | SL_FLOW_UNENFORCED;
 	step->odd_value = step->is_enforced ? 0 : SL_FLOW_UNENFORCED;
+	step->unanswered =
+		burst->path->direction == SLUICE_DIRECTION_INBOUND ? SL_FLOW_OUTBOUND : 0;
 	for (uint32_t i = 0; i < SL_AUTH_COUNT; i++)
 		step->generations[i] = burst->snapshot->generations[sl_auth_layers[i]];
 }
@@ -72,9 +75,11 @@ take_key(struct sl_flow_step *step, uint32_t packet)
 	const struct sl_burst *burst = step->burst;
 	struct sl_meta *meta = &burst->metas[packet];
 	struct sl_flow_key *key = &step->keys[packet];
-	bool has_key;
+	bool has_key = true;
 
-	if (SL_UNLIKELY((meta->meta_flags & SL_META_IS_ICMP_ERROR) != 0))
+	if (SL_LIKELY(sl_flow_key_of_plain(meta, burst->path->flow_zone, key)))
+		has_key = true;
+	else if ((meta->meta_flags & SL_META_IS_ICMP_ERROR) != 0)
 		has_key = take_error_key(step, packet);
 	else
 		has_key = sl_flow_key_of(meta, burst->path->flow_zone, key);
@@ -247,12 +252,29 @@ static SL_ALWAYS_INLINE bool
 is_plain(const struct sl_flow_step *step, uint32_t packet, const struct sl_flow *flow)
 {
 	return flow != NULL && (flow->flags & step->odd_flags) == step->odd_value &&
+		(flow->flags & (SL_FLOW_OUTBOUND | SL_FLOW_REPLIED)) != step->unanswered &&
 		flow->generation == step->generations[sl_auth_of(flow)] &&
-		step->now_ms - flow->last_ms < step->burst->pipeline->flows->fresh_ms &&
+		step->now_ms - flow->last_ms < step->fresh_ms &&
 		(step->special >> packet & 1) == 0 && !step->is_full;
 }
 
 /* --- Waves. --- */
+
+/* A plain packet goes with its flow; true when it did. */
+static SL_ALWAYS_INLINE bool
+ride_plain(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
+{
+	struct sl_burst *burst = step->burst;
+	const struct sl_frame *frame = &burst->frames[packet];
+	struct sl_meta *meta = &burst->metas[packet];
+
+	if (sl_flow_is_tcp(flow) &&
+		(flow->class != SL_FLOW_TCP_ESTABLISHED || !sl_tcp_ride(&flow->tcp, frame, meta)))
+		return false;
+	meta->flow.entry = flow;
+	sl_flow_count(flow, meta->direction, frame->length, step->now_ms);
+	return true;
+}
 
 static void
 meet_all(struct sl_flow_step *step, uint64_t packets)
@@ -263,18 +285,9 @@ meet_all(struct sl_flow_step *step, uint64_t packets)
 	for (; packets != 0; packets &= packets - 1) {
 		packet = (uint32_t)__builtin_ctzll(packets);
 		flow = step->found[packet];
-		if (SL_UNLIKELY(!is_plain(step, packet, flow))) {
-			meet(step, packet);
+		if (SL_LIKELY(is_plain(step, packet, flow) && ride_plain(step, packet, flow)))
 			continue;
-		}
-		if (sl_flow_is_tcp(flow)) {
-			if (!sl_flow_track(step, packet, flow))
-				continue;
-			if (SL_UNLIKELY((step->establishing >> packet & 1) != 0 &&
-				    gather(step, packet, flow)))
-				continue;
-		}
-		sl_flow_ride(step, packet, flow);
+		meet(step, packet);
 	}
 }
 

@@ -49,18 +49,29 @@ start(struct draft *draft, bool is_ip6, enum sluice_direction direction)
 			host4(is_out ? outside4 : inside4));
 }
 
+static uint32_t n_plain; /* keys that the short way gave, too */
+
 static bool
 key_of_draft(struct draft *draft, enum sl_link_type link, enum sluice_direction direction,
 	struct sl_flow_key *key)
 {
 	uint32_t len = sl_build_finish(&draft->build);
+	struct sl_flow_key plain;
 	struct sl_meta meta;
+	bool has_key;
 
 	assert_true(len > 0);
 	workbench_meta(&meta, direction);
 	assert_null(workbench_parse(link, direction, draft->bytes, len, len, &meta));
 	assert_int_equal(meta.reason, SL_REASON_NONE);
-	return sl_flow_key_of(&meta, ZONE, key);
+	has_key = sl_flow_key_of(&meta, ZONE, key);
+	memset(&plain, 0xff, sizeof(plain));
+	if (sl_flow_key_of_plain(&meta, ZONE, &plain)) {
+		assert_true(has_key);
+		assert_memory_equal(&plain, key, sizeof(plain));
+		n_plain++;
+	}
+	return has_key;
 }
 
 static void
@@ -405,6 +416,14 @@ test_error_strange(void **state)
 	assert_false(key_of_error(&about, 28, false, IN, &key, &seq, &has_seq));
 }
 
+/* The short way to a key has been compared with the long one. */
+static int
+check_plain(void **state)
+{
+	(void)state;
+	return n_plain > 0 ? 0 : -1;
+}
+
 int
 main(void)
 {
@@ -421,5 +440,5 @@ main(void)
 		cmocka_unit_test(test_error_strange),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, check_plain);
 }
