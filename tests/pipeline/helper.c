@@ -13,6 +13,9 @@
 
 struct mock_call mock_calls[1024];
 uint32_t mock_n_calls;
+uint32_t mock_n_gone;
+uint64_t mock_gone;
+uint32_t mock_gone_after;
 
 static const struct sluice_host *host; /* as the mock was given it */
 
@@ -22,6 +25,9 @@ void
 mock_reset(void)
 {
 	mock_n_calls = 0;
+	mock_n_gone = 0;
+	mock_gone = 0;
+	mock_gone_after = 0;
 }
 
 static void
@@ -33,6 +39,7 @@ record(const struct sluice_classify_in *in)
 	call->layer = in->layer;
 	call->packet_length = in->packet == NULL ? 0 : host->packet_length(in->packet);
 	call->direction = in->meta->packet_direction;
+	call->flow_context = in->flow_context;
 	if ((in->meta->valid & SLUICE_METADATA_FLOW_HANDLE) != 0)
 		call->flow = in->meta->flow_handle;
 	if ((in->meta->valid & SLUICE_METADATA_DISCARD_REASON) == 0)
@@ -52,6 +59,24 @@ reply(const struct sluice_classify_in *in)
 }
 
 static void
+associate(const struct sluice_classify_in *in)
+{
+	host->flow_associate(in->packet, SLUICE_LAYER_STREAM_PACKET_V4, in->meta->flow_handle);
+	host->flow_associate(in->packet, SLUICE_LAYER_DATAGRAM_DATA_V4, in->meta->flow_handle);
+}
+
+static void
+mock_flow_delete(void *callout, uint32_t worker, uint32_t layer, uint64_t flow_context)
+{
+	(void)callout;
+	(void)worker;
+	(void)layer;
+	mock_n_gone++;
+	mock_gone = flow_context;
+	mock_gone_after = mock_n_calls;
+}
+
+static void
 mock_classify(const struct sluice_classify_in *in, struct sluice_classify_out *out)
 {
 	uint64_t behaviour = in->filter->raw_context;
@@ -59,6 +84,10 @@ mock_classify(const struct sluice_classify_in *in, struct sluice_classify_out *o
 	record(in);
 	if ((behaviour & MOCK_REPLY) != 0)
 		reply(in);
+	if ((behaviour & MOCK_ASSOCIATE) != 0)
+		associate(in);
+	if ((behaviour & MOCK_ABORT) != 0)
+		host->flow_abort(in->packet);
 	if ((out->rights & SLUICE_RIGHT_ACTION_WRITE) == 0 && (behaviour & MOCK_VETO) == 0)
 		return;
 	out->action = behaviour & 0xffff;
@@ -87,6 +116,7 @@ static const struct sluice_callout mock = {
 	.description = "records its calls",
 	.load = mock_load,
 	.classify = mock_classify,
+	.flow_delete = mock_flow_delete,
 };
 
 /* --- The policy. --- */

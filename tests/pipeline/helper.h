@@ -78,6 +78,9 @@ const char *fixture_key(const struct fixture *fixture, const struct sl_outcome *
 #define MOCK_ABSORB      0x20000u
 #define MOCK_REPLY       0x40000u /* queues a frame whose last byte is the packet's */
 #define MOCK_VETO        0x80000u /* writes its action even without the right */
+/* Associates the flow's handle with it, at the IPv4 layers of packets. */
+#define MOCK_ASSOCIATE 0x100000u
+#define MOCK_ABORT     0x200000u /* ends the flow */
 
 struct mock_call {
 	enum sluice_layer layer;
@@ -85,12 +88,17 @@ struct mock_call {
 	char discard_reason[32]; /* "" where there is none */
 	uint64_t discard_filter_id;
 	uint64_t flow; /* handle; 0: none */
+	uint64_t flow_context;
 	uint32_t direction;
 };
 
 /* Calls since the last mock_reset. */
 extern struct mock_call mock_calls[1024];
 extern uint32_t mock_n_calls;
+/* Contexts of flows that were told gone since then, the last one, and how many calls there had been. */
+extern uint32_t mock_n_gone;
+extern uint64_t mock_gone;
+extern uint32_t mock_gone_after;
 void mock_reset(void);
 
 /* --- Packets. --- */
