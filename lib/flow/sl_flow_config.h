@@ -81,8 +81,8 @@ struct sl_fragment_config {
 };
 
 struct sl_flow_config {
-	uint32_t
-		max; /* flows; 262,144; 0: no flow is kept, and the layers that need them see nothing */
+	/* Flows; 262,144.  0: none; under a policy that needs flow state no IP packet passes then. */
+	uint32_t max;
 	uint32_t contexts; /* contexts of callouts; 65,536 */
 	enum sl_flow_enforce enforce;
 	enum sl_flow_on_full on_full;

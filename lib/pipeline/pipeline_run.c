@@ -93,8 +93,14 @@ sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLA
 	uint64_t whole = ip & ~sets[SL_ORDER_FRAGMENT];
 	bool is_announced;
 
-	if (burst->pipeline->flows == NULL)
+	if (burst->pipeline->flows == NULL) {
+		/* Nobody can say whose flow a packet is, so no filter for flows may be passed by. */
+		if (SL_UNLIKELY(burst->snapshot->needs_state && (alive & ip) != 0)) {
+			sl_pipeline_stop_all(burst, alive & ip, SL_REASON_FLOW_TABLE_FULL);
+			alive &= ~ip;
+		}
 		return sl_pipeline_visit_some(burst, sets, order->n_before_whole, end, alive);
+	}
 	sl_flow_step_find(burst, alive & whole);
 	if (order->n_before_flow != order->n_before_whole) {
 		is_announced = sl_flow_step_announce(burst, alive & whole);

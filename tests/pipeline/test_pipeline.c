@@ -110,6 +110,27 @@ test_boot_rule(void **state)
 	fixture_fini(&fixture);
 }
 
+/* Without a flow table nobody knows whose flow a packet is: a policy for flows lets none pass. */
+static void
+test_no_flows_for_a_policy_of_flows(void **state)
+{
+	struct fixture fixture;
+	struct sl_outcome outcome;
+	struct packet packet;
+
+	(void)state;
+	fixture_init(&fixture, SL_ENGINE_COMPILED, 0);
+	fixture_add_all(&fixture, SLUICE_LAYER_ALE_AUTH_CONNECT_V4, "open-what-you-like",
+		"universal", SLUICE_ACTION_PERMIT);
+	fixture_compile(&fixture);
+	packet_udp4(&packet, 80, 1);
+	run_mode(&fixture, SL_MODE_INLINE, &packet, &outcome);
+	assert_int_equal(outcome.action, SL_VERDICT_BLOCK);
+	assert_int_equal(outcome.reason, SL_REASON_FLOW_TABLE_FULL);
+	assert_int_equal(fixture.counters->reasons[SL_REASON_FLOW_TABLE_FULL], 1);
+	fixture_fini(&fixture);
+}
+
 /* Vector 40: a hard permit at one layer means nothing at the next. */
 static void
 test_layers_do_not_influence_each_other(void **state)
@@ -611,6 +632,7 @@ main(void)
 		cmocka_unit_test(test_mode_names),
 		cmocka_unit_test(test_empty_policy_permits),
 		cmocka_unit_test(test_boot_rule),
+		cmocka_unit_test(test_no_flows_for_a_policy_of_flows),
 		cmocka_unit_test(test_layers_do_not_influence_each_other),
 		cmocka_unit_test(test_veto_is_counted_apart),
 		cmocka_unit_test(test_missing_plugin_blocks),
