@@ -36,8 +36,8 @@ bucket_mask(uint32_t n)
 
 struct sizes {
 	uint32_t
-		n_datagrams; /* also the complete ones, and those whose fragments are on their way out */
-	uint32_t n_fragments; /* one comes while all that gave way to it are still there */
+		n_datagrams; /* also the complete ones, and those that have just departed */
+	uint32_t n_fragments; /* also those that have been let go and not been fetched */
 	size_t n_chunks;
 	uint32_t datagram_mask;
 	uint32_t fragment_mask;
@@ -49,6 +49,7 @@ struct parts {
 	struct sl_datagram *datagrams;
 	struct sl_source *sources;
 	struct sl_fragment *slots;
+	struct sl_batch *batches; /* as many as fragments: each has one at least */
 	struct sl_chunk *chunks;
 	struct sl_datagram_chain *by_key;
 	struct sl_source_chain *by_source;
@@ -58,8 +59,8 @@ struct parts {
 static void
 measure(const struct sl_fragment_config *config, struct sizes *sizes)
 {
-	sizes->n_datagrams = config->datagrams + SL_COMPLETE_MAX + 2;
-	sizes->n_fragments = config->held + 1;
+	sizes->n_datagrams = config->datagrams + SL_COMPLETE_MAX + SL_RESTING_MIN;
+	sizes->n_fragments = config->held + SL_UNFETCHED_MAX;
 	sizes->n_chunks = (config->bytes + sizeof(struct sl_chunk) - 1) / sizeof(struct sl_chunk);
 	sizes->datagram_mask = bucket_mask(config->datagrams);
 	sizes->fragment_mask = bucket_mask(config->held);
@@ -74,6 +75,7 @@ cut_parts(struct arena *arena, const struct sizes *sizes, struct parts *parts)
 	parts->datagrams = cut(arena, sizes->n_datagrams, sizeof(*parts->datagrams));
 	parts->sources = cut(arena, sizes->n_datagrams, sizeof(*parts->sources));
 	parts->slots = cut(arena, sizes->n_fragments, sizeof(*parts->slots));
+	parts->batches = cut(arena, sizes->n_fragments, sizeof(*parts->batches));
 	parts->chunks = cut(arena, sizes->n_chunks, sizeof(*parts->chunks));
 	parts->by_key = cut(arena, n_buckets, sizeof(*parts->by_key));
 	parts->by_source = cut(arena, n_buckets, sizeof(*parts->by_source));
@@ -87,7 +89,8 @@ init_lists(struct sl_fragments *fragments)
 	TAILQ_INIT(&fragments->waiting);
 	TAILQ_INIT(&fragments->ended);
 	TAILQ_INIT(&fragments->free_datagrams);
-	STAILQ_INIT(&fragments->letting_go);
+	STAILQ_INIT(&fragments->leaving);
+	STAILQ_INIT(&fragments->free_batches);
 	STAILQ_INIT(&fragments->free_fragments);
 	STAILQ_INIT(&fragments->free_chunks);
 	LIST_INIT(&fragments->free_sources);
@@ -100,8 +103,10 @@ fill_lists(struct sl_fragments *fragments, const struct sizes *sizes, const stru
 		TAILQ_INSERT_TAIL(&fragments->free_datagrams, &parts->datagrams[i], by_age);
 		LIST_INSERT_HEAD(&fragments->free_sources, &parts->sources[i], chain);
 	}
-	for (uint32_t i = 0; i < sizes->n_fragments; i++)
+	for (uint32_t i = 0; i < sizes->n_fragments; i++) {
 		STAILQ_INSERT_TAIL(&fragments->free_fragments, &parts->slots[i], next);
+		STAILQ_INSERT_TAIL(&fragments->free_batches, &parts->batches[i], next);
+	}
 	for (size_t i = 0; i < sizes->n_chunks; i++)
 		STAILQ_INSERT_TAIL(&fragments->free_chunks, &parts->chunks[i], next);
 	fragments->n_chunks_free = (uint32_t)sizes->n_chunks;

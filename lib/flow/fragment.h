@@ -7,9 +7,10 @@
  * the bytes of them in chunks of a common pool.
  *
  * Life.    A datagram is WAITING until it is COMPLETE or is ended; an ended one may stay as a tombstone
- *          (ENDED) that names what comes late.  Fragments that are let go stay with their datagram, which is
- *          then in the queue `letting_go`, until the caller has fetched them.
- * Places   are those of arrays that sl_fragments_new makes; lists go through them.
+ *          (ENDED) that names what comes late.  Fragments that are let go depart from it at once, as one
+ *          list, and are fetched from there: however many they are, ending them is no work.
+ * Places   are those of arrays that sl_fragments_new makes; lists go through them.  A datagram's place
+ *          that is given back is the last to be taken again, so that departures can be told of.
  */
 
 #include "flow/sl_fragment.h"
@@ -21,6 +22,8 @@
 #define SL_UNIT_WORDS    (65536u / SL_UNIT_BYTES / 64u)
 #define SL_CHAIN_MAX     32u /* entries of a hash table's chain; what would be more is refused */
 #define SL_COMPLETE_MAX  64u /* complete datagrams at a time: one a packet of a burst */
+#define SL_UNFETCHED_MAX 64u /* fragments that keep their places although they have been let go */
+#define SL_RESTING_MIN   4u  /* places of datagrams given back by one call */
 #define SL_VLAN_VID_MASK 0xfffu
 
 /* What fragments of one datagram have in common; compared whole. */
@@ -79,9 +82,16 @@ LIST_HEAD(sl_source_chain, sl_source);
 enum sl_datagram_state {
 	SL_DATAGRAM_WAITING,
 	SL_DATAGRAM_COMPLETE,
-	SL_DATAGRAM_ENDED, /* a tombstone */
-	SL_DATAGRAM_GONE   /* no longer found; free when its fragments have been fetched */
+	SL_DATAGRAM_ENDED /* a tombstone */
 };
+
+/* A departure on its way out. */
+struct sl_batch {
+	struct sl_departure about;
+	struct sl_fragment_list fragments;
+	STAILQ_ENTRY(sl_batch) next;
+};
+STAILQ_HEAD(sl_batch_queue, sl_batch);
 
 /* What comes back with the datagram: the first fragment's bytes in front of its payload. */
 struct sl_datagram_head {
@@ -97,7 +107,6 @@ struct sl_datagram {
 	uint64_t serial; /* differs from that of every other datagram there was */
 	uint64_t started_ns;
 	uint8_t state;  /* enum sl_datagram_state */
-	uint8_t reason; /* of its fragments when they are let go */
 	uint32_t n;     /* fragments */
 	uint32_t reach; /* end of the fragment that goes furthest */
 	uint32_t end;   /* of the payload; 0: the last fragment has not come */
@@ -112,12 +121,9 @@ struct sl_datagram {
 	LIST_ENTRY(sl_datagram) chain;
 	TAILQ_ENTRY(sl_datagram) by_age; /* in `waiting` or `ended`; free */
 	TAILQ_ENTRY(sl_datagram) by_source;
-	STAILQ_ENTRY(sl_datagram) letting_go;
-	bool is_letting_go;
 	struct sl_meta meta;           /* see sl_datagram_meta */
 	uint64_t units[SL_UNIT_WORDS]; /* bit i: payload from 8 i on is there */
 };
-STAILQ_HEAD(sl_datagram_queue, sl_datagram);
 
 struct sl_fragments {
 	struct sl_fragment_config config;
@@ -132,7 +138,10 @@ struct sl_fragments {
 	struct sl_datagram_list waiting; /* oldest first */
 	struct sl_datagram_list ended;
 	struct sl_datagram_list free_datagrams;
-	struct sl_datagram_queue letting_go;
+	struct sl_batch_queue leaving;
+	struct sl_batch
+		*unnamed; /* first of those leaving that sl_fragments_departure has not named */
+	struct sl_batch_queue free_batches;
 	struct sl_fragment_list free_fragments;
 	struct sl_source_chain free_sources;
 	struct sl_chunks free_chunks;

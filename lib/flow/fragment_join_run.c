@@ -78,9 +78,3 @@ sl_datagram_meta(const struct sl_datagram *datagram)
 {
 	return &datagram->meta;
 }
-
-enum sl_reason
-sl_datagram_reason(const struct sl_datagram *datagram)
-{
-	return datagram->reason;
-}

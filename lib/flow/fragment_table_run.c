@@ -88,7 +88,7 @@ put_source(struct sl_fragments *fragments, struct sl_source *source)
 static void
 free_datagram(struct sl_fragments *fragments, struct sl_datagram *datagram)
 {
-	TAILQ_INSERT_HEAD(&fragments->free_datagrams, datagram, by_age);
+	TAILQ_INSERT_TAIL(&fragments->free_datagrams, datagram, by_age);
 }
 
 /* Gives back what only a datagram needs that may still become whole. */
@@ -107,22 +107,24 @@ drop_bytes(struct sl_fragments *fragments, struct sl_datagram *datagram)
 static void
 let_go(struct sl_fragments *fragments, struct sl_datagram *datagram, enum sl_reason reason)
 {
+	struct sl_batch *batch = STAILQ_FIRST(&fragments->free_batches);
+
 	drop_bytes(fragments, datagram);
-	datagram->reason = (uint8_t)reason;
 	sl_fragments_add_held(fragments, -(int32_t)datagram->n);
 	if (datagram->n == 0)
 		return;
-	STAILQ_INSERT_TAIL(&fragments->letting_go, datagram, letting_go);
-	datagram->is_letting_go = true;
-}
-
-/* It is found no longer; its place is free once its fragments have been fetched. */
-static void
-forget(struct sl_fragments *fragments, struct sl_datagram *datagram)
-{
-	datagram->state = SL_DATAGRAM_GONE;
-	if (!datagram->is_letting_go)
-		free_datagram(fragments, datagram);
+	STAILQ_REMOVE_HEAD(&fragments->free_batches, next);
+	batch->about = (struct sl_departure){
+		.datagram = datagram,
+		.n = datagram->n,
+		.reason = (uint8_t)reason,
+	};
+	STAILQ_INIT(&batch->fragments);
+	STAILQ_CONCAT(&batch->fragments, &datagram->fragments);
+	STAILQ_INSERT_TAIL(&fragments->leaving, batch, next);
+	if (fragments->unnamed == NULL)
+		fragments->unnamed = batch;
+	datagram->n = 0;
 }
 
 static void
@@ -131,7 +133,7 @@ forget_tombstone(struct sl_fragments *fragments, struct sl_datagram *datagram)
 	LIST_REMOVE(datagram, chain);
 	TAILQ_REMOVE(&fragments->ended, datagram, by_age);
 	fragments->n_ended--;
-	forget(fragments, datagram);
+	free_datagram(fragments, datagram);
 }
 
 /* No longer waiting: not evicted, not counted for its source. */
@@ -158,7 +160,7 @@ sl_datagram_end(struct sl_fragments *fragments, struct sl_datagram *datagram, en
 		fragments->n_ended++;
 	} else {
 		LIST_REMOVE(datagram, chain);
-		forget(fragments, datagram);
+		free_datagram(fragments, datagram);
 	}
 }
 
@@ -175,7 +177,7 @@ sl_datagram_release(
 	struct sl_fragments *fragments, struct sl_datagram *datagram, enum sl_reason reason)
 {
 	let_go(fragments, datagram, reason);
-	forget(fragments, datagram);
+	free_datagram(fragments, datagram);
 }
 
 /* --- Finding and beginning. --- */
@@ -243,7 +245,6 @@ set_up(struct sl_fragments *fragments, struct sl_datagram *datagram,
 	datagram->serial = ++fragments->serial;
 	datagram->started_ns = now_ns;
 	datagram->state = SL_DATAGRAM_WAITING;
-	datagram->reason = SL_REASON_NONE;
 	datagram->n = 0;
 	datagram->reach = 0;
 	datagram->end = 0;
@@ -251,7 +252,6 @@ set_up(struct sl_fragments *fragments, struct sl_datagram *datagram,
 	datagram->n_chunks = 0;
 	datagram->chunk_used = 0;
 	datagram->head = (struct sl_datagram_head){0};
-	datagram->is_letting_go = false;
 	STAILQ_INIT(&datagram->fragments);
 	STAILQ_INIT(&datagram->chunks);
 }
@@ -345,31 +345,37 @@ sl_fragments_flush(struct sl_fragments *fragments, enum sl_reason reason)
 		sl_datagram_end(fragments, TAILQ_FIRST(&fragments->waiting), reason, false);
 }
 
-const struct sl_datagram *
-sl_fragments_going(const struct sl_fragments *fragments)
+struct sl_departure *
+sl_fragments_departure(struct sl_fragments *fragments)
 {
-	return STAILQ_FIRST(&fragments->letting_go);
+	struct sl_batch *batch = fragments->unnamed;
+
+	if (batch == NULL)
+		return NULL;
+	fragments->unnamed = STAILQ_NEXT(batch, next);
+	return &batch->about;
 }
 
 bool
-sl_fragments_let_go(struct sl_fragments *fragments, struct sl_held *held)
+sl_fragments_let_go(struct sl_fragments *fragments, struct sl_held *held, uint64_t note[2])
 {
-	struct sl_datagram *datagram = STAILQ_FIRST(&fragments->letting_go);
+	struct sl_batch *batch = STAILQ_FIRST(&fragments->leaving);
 	struct sl_fragment *fragment;
 
-	if (datagram == NULL)
+	if (batch == NULL)
 		return false;
-	fragment = STAILQ_FIRST(&datagram->fragments);
-	STAILQ_REMOVE_HEAD(&datagram->fragments, next);
+	fragment = STAILQ_FIRST(&batch->fragments);
+	STAILQ_REMOVE_HEAD(&batch->fragments, next);
 	*held = fragment->held;
-	held->reason = datagram->reason;
+	held->reason = batch->about.reason;
+	memcpy(note, batch->about.note, sizeof(batch->about.note));
 	LIST_REMOVE(fragment, by_start);
 	STAILQ_INSERT_HEAD(&fragments->free_fragments, fragment, next);
-	if (--datagram->n > 0)
+	if (!STAILQ_EMPTY(&batch->fragments))
 		return true;
-	STAILQ_REMOVE_HEAD(&fragments->letting_go, letting_go);
-	datagram->is_letting_go = false;
-	if (datagram->state == SL_DATAGRAM_GONE)
-		free_datagram(fragments, datagram);
+	STAILQ_REMOVE_HEAD(&fragments->leaving, next);
+	STAILQ_INSERT_HEAD(&fragments->free_batches, batch, next);
+	if (fragments->unnamed == batch)
+		fragments->unnamed = STAILQ_FIRST(&fragments->leaving);
 	return true;
 }

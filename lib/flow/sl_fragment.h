@@ -37,6 +37,14 @@ struct sl_held {
 struct sl_fragments; /* opaque */
 struct sl_datagram;  /* opaque */
 
+/* Fragments of one datagram that are let go together. */
+struct sl_departure {
+	const struct sl_datagram *datagram; /* may be looked at until another fragment is added */
+	uint32_t n;
+	uint8_t reason;   /* enum sl_reason */
+	uint64_t note[2]; /* the caller's: zero, and what it writes comes with each of them */
+};
+
 enum sl_fragment_answer {
 	SL_FRAGMENT_HELD,
 	SL_FRAGMENT_COMPLETE, /* held, and the last that was missing */
@@ -72,12 +80,10 @@ enum sl_fragment_answer sl_fragments_add(struct sl_fragments *fragments,
  */
 void sl_datagram_join(const struct sl_datagram *datagram, uint8_t *buffer, struct sl_frame *frame);
 uint32_t sl_datagram_path(const struct sl_datagram *datagram);
-/* Its fragments. */
+/* Its fragments, while it is held. */
 uint32_t sl_datagram_count(const struct sl_datagram *datagram);
 /* Metadata of the fragment with offset 0, or until that has come of the one that came first; for reports. */
 const struct sl_meta *sl_datagram_meta(const struct sl_datagram *datagram);
-/* Why its fragments are let go, enum sl_reason. */
-enum sl_reason sl_datagram_reason(const struct sl_datagram *datagram);
 /* Lets all of its fragments go, with `reason` (NONE: to be sent), and forgets it. */
 void sl_datagram_release(
 	struct sl_fragments *fragments, struct sl_datagram *datagram, enum sl_reason reason);
@@ -86,12 +92,16 @@ void sl_fragments_age(struct sl_fragments *fragments, uint64_t now_ns, uint32_t 
 /* Lets everything go, with `reason`. */
 void sl_fragments_flush(struct sl_fragments *fragments, enum sl_reason reason);
 /*
- * The next fragment let go, in the order that they must be sent; false: there is none.  Call until then after
+ * What has been let go and not yet been named by this function, in its order; NULL: nothing.  Call until then after
  * every call above.
  */
-bool sl_fragments_let_go(struct sl_fragments *fragments, struct sl_held *held);
-/* The datagram whose fragment that will be; NULL: there is none. Valid until its last one was fetched. */
-const struct sl_datagram *sl_fragments_going(const struct sl_fragments *fragments);
+struct sl_departure *sl_fragments_departure(struct sl_fragments *fragments);
+/*
+ * The next fragment let go, in the order that they must be sent, and its departure's note; false: there is none.
+ * It need not be called until then at once, so that a caller may have little to do at a time, but for every 64 that
+ * are added at least 64 times: until they are fetched they keep their places.
+ */
+bool sl_fragments_let_go(struct sl_fragments *fragments, struct sl_held *held, uint64_t note[2]);
 
 /* Incomplete datagrams, and fragments held; any thread. */
 uint32_t sl_fragments_datagrams(const struct sl_fragments *fragments);

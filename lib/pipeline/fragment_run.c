@@ -2,7 +2,10 @@
 /* Packet time: fragments are held, and let go. */
 #include "pipeline/fragments.h"
 
-#define AGE_WORK 4u /* datagrams ended a burst */
+#include <string.h>
+
+#define AGE_WORK     4u   /* datagrams ended a burst */
+#define RELEASE_WORK 256u /* fragments named a burst: more than can come in one */
 
 static const struct sl_outcome permit = {
 	.action = SL_VERDICT_PERMIT,
@@ -12,42 +15,63 @@ static const struct sl_outcome permit = {
 
 /* --- Letting go. --- */
 
-/* Names the fragments of the datagram whose turn it is; returns how many there are. */
-static uint32_t
-release(struct sl_reassembly *reassembly, const struct sl_outcome *outcome, uint32_t worker)
+/* What is noted for all fragments of a departure. */
+struct note {
+	struct sl_outcome outcome;
+	uint32_t worker;
+	uint32_t reserved;
+};
+
+_Static_assert(sizeof(struct note) == 2 * sizeof(uint64_t), "a departure's note");
+
+/* Notes what becomes of the fragments that are let go together. */
+static void
+depart(struct sl_reassembly *reassembly, struct sl_departure *departure,
+	const struct sl_outcome *outcome, uint32_t worker)
 {
-	const struct sl_datagram *going = sl_fragments_going(reassembly->table);
+	const struct note note = {.outcome = *outcome, .worker = worker};
+
+	memcpy(departure->note, &note, sizeof(note));
+	reassembly->n_leaving += departure->n;
+}
+
+/* Names fragments that are let go, but no more than n_max of this burst. */
+static void
+release(struct sl_reassembly *reassembly, uint32_t n_max)
+{
 	struct sl_release *next;
 	struct sl_held held;
-	uint32_t n;
+	uint64_t bytes[2];
+	struct note note;
 
-	for (n = 0; going != NULL && sl_fragments_going(reassembly->table) == going; n++) {
-		sl_fragments_let_go(reassembly->table, &held);
+	for (; n_max > 0 && sl_fragments_let_go(reassembly->table, &held, bytes); n_max--) {
+		reassembly->n_leaving--;
 		if ((held.frame.flags & SL_FRAME_LEFT) != 0)
 			continue;
+		memcpy(&note, bytes, sizeof(note));
 		next = &reassembly->releases[reassembly->n_releases++];
 		next->held = held;
-		next->outcome = *outcome;
-		next->worker = worker;
-		if (outcome->action == SL_OUTCOME_HANDED)
+		next->outcome = note.outcome;
+		next->worker = note.worker;
+		if (note.outcome.action == SL_OUTCOME_HANDED)
 			next->held.frame.flags |= SL_FRAME_VIEWED;
 	}
-	return n;
 }
 
 /* Counts and reports a datagram that did not become whole, with what is known of it. */
 static void
-report(const struct sl_burst *burst, const struct sl_datagram *datagram, struct sl_outcome *outcome)
+report(const struct sl_burst *burst, const struct sl_departure *departure,
+	struct sl_outcome *outcome)
 {
 	struct sl_reassembly *reassembly = burst->pipeline->reassembly;
 	struct sl_burst alone = *burst;
 
-	*reassembly->meta = *sl_datagram_meta(datagram);
-	alone.path = &burst->pipeline->paths[sl_datagram_path(datagram)];
+	*reassembly->meta = *sl_datagram_meta(departure->datagram);
+	alone.path = &burst->pipeline->paths[sl_datagram_path(departure->datagram)];
 	alone.frames = NULL;
 	alone.metas = reassembly->meta;
 	alone.outcomes = outcome;
-	sl_pipeline_stop_all(&alone, 1, sl_datagram_reason(datagram));
+	sl_pipeline_stop_all(&alone, 1, departure->reason);
 }
 
 /*
@@ -58,25 +82,25 @@ static void
 let_go(const struct sl_burst *burst, enum sl_reason reported)
 {
 	struct sl_reassembly *reassembly = burst->pipeline->reassembly;
-	const struct sl_datagram *going;
+	struct sl_departure *departure;
 	struct sl_outcome outcome;
-	enum sl_reason reason;
-	uint32_t n, n_counted;
+	uint32_t n_counted;
+	uint8_t reason;
 
-	while ((going = sl_fragments_going(reassembly->table)) != NULL) {
-		reason = sl_datagram_reason(going);
+	while ((departure = sl_fragments_departure(reassembly->table)) != NULL) {
+		reason = departure->reason;
 		n_counted = 0;
 		outcome = permit;
 		if (reason != SL_REASON_NONE && reason != reported) {
-			report(burst, going, &outcome);
+			report(burst, departure, &outcome);
 			n_counted = 1;
 		}
-		outcome.reason = (uint8_t)reason;
+		outcome.reason = reason;
 		outcome.action = reason == SL_REASON_NONE || burst->is_monitor ? SL_VERDICT_PERMIT
 									       : SL_VERDICT_BLOCK;
-		n = release(reassembly, &outcome, 0);
 		if (reason != SL_REASON_NONE)
-			sl_counter_add(&burst->reasons[reason], n - n_counted);
+			sl_counter_add(&burst->reasons[reason], departure->n - n_counted);
+		depart(reassembly, departure, &outcome, 0);
 	}
 }
 
@@ -131,13 +155,15 @@ sl_reassembly_start(struct sl_pipeline *pipeline, const struct sl_snapshot *snap
 		return;
 	reassembly->n_releases = 0;
 	is_on = wants_whole(reassembly, snapshot, mode);
-	if (SL_LIKELY(is_on == reassembly->is_on && mode == reassembly->mode))
-		return;
-	reassembly->is_on = is_on;
-	reassembly->mode = (uint8_t)mode;
-	burst = quiet_burst(pipeline, snapshot, mode, now_ns);
-	sl_fragments_flush(reassembly->table, reason_of_change(snapshot, mode));
-	let_go(&burst, SL_REASON_NONE);
+	if (SL_UNLIKELY(is_on != reassembly->is_on || mode != reassembly->mode)) {
+		reassembly->is_on = is_on;
+		reassembly->mode = (uint8_t)mode;
+		burst = quiet_burst(pipeline, snapshot, mode, now_ns);
+		sl_fragments_flush(reassembly->table, reason_of_change(snapshot, mode));
+		let_go(&burst, SL_REASON_NONE);
+	}
+	if (SL_UNLIKELY(reassembly->n_leaving > 0))
+		release(reassembly, RELEASE_WORK);
 }
 
 void
@@ -150,10 +176,10 @@ sl_reassembly_age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsh
 	if (reassembly == NULL || !reassembly->is_on)
 		return;
 	sl_fragments_age(reassembly->table, now_ns, AGE_WORK);
-	if (SL_LIKELY(sl_fragments_going(reassembly->table) == NULL))
-		return;
 	burst = quiet_burst(pipeline, snapshot, mode, now_ns);
 	let_go(&burst, SL_REASON_NONE);
+	if (SL_UNLIKELY(reassembly->n_leaving > 0))
+		release(reassembly, RELEASE_WORK - SL_MIN(RELEASE_WORK, reassembly->n_releases));
 }
 
 void
@@ -168,6 +194,7 @@ sl_reassembly_drain(struct sl_pipeline *pipeline, uint64_t now_ns)
 	burst = quiet_burst(pipeline, NULL, reassembly->mode, now_ns);
 	sl_fragments_flush(reassembly->table, SL_REASON_FRAG_TIMEOUT);
 	let_go(&burst, SL_REASON_NONE);
+	release(reassembly, UINT32_MAX);
 }
 
 /* --- Holding. --- */
@@ -306,8 +333,9 @@ settle(const struct sl_burst *parent, const struct sl_complete *complete)
 	struct sl_reassembly *reassembly = pipeline->reassembly;
 	struct sl_outcome outcome = permit;
 	struct sl_burst burst = *parent;
+	struct sl_departure *departure;
 	struct sl_frame frame;
-	uint32_t worker, n;
+	uint32_t worker;
 
 	sl_datagram_join(complete->datagram, reassembly->buffer, &frame);
 	burst.frames = &frame;
@@ -325,12 +353,14 @@ settle(const struct sl_burst *parent, const struct sl_complete *complete)
 	if (burst.is_monitor)
 		outcome.action = SL_VERDICT_PERMIT;
 	sl_datagram_release(reassembly->table, complete->datagram, outcome.reason);
-	n = release(reassembly, &outcome, worker);
+	departure = sl_fragments_departure(reassembly->table);
+	depart(reassembly, departure, &outcome, worker);
 	if (outcome.reason != SL_REASON_NONE)
-		sl_counter_add(&burst.reasons[outcome.reason], n - 1);
-	sl_counter_add(outcome.action == SL_OUTCOME_HANDED ? &pipeline->counters->flows.handed_over
-							   : &pipeline->counters->flows.datagrams,
-		outcome.action == SL_OUTCOME_HANDED ? n : 1);
+		sl_counter_add(&burst.reasons[outcome.reason], departure->n - 1);
+	if (outcome.action == SL_OUTCOME_HANDED)
+		sl_counter_add(&pipeline->counters->flows.handed_over, departure->n);
+	else
+		sl_counter_add(&pipeline->counters->flows.datagrams, 1);
 }
 
 void

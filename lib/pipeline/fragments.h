@@ -9,6 +9,7 @@
  *
  * Held     while a filter asks for whole packets, or always, as the configuration says.  When that changes, or
  *          the mode does, what is held goes as if it had not been: nobody waits for what nobody asks for.
+ * Released are so many at a time as a burst has time for, in the order in which they were let go.
  * Monitor  lets fragments pass at once and holds copies, so that it knows what inline would do.
  */
 
@@ -32,6 +33,7 @@ struct sl_reassembly {
 	uint8_t mode;
 	uint32_t n_complete;
 	struct sl_complete complete[SL_PIPELINE_BURST_MAX];
+	uint32_t n_leaving; /* have been let go and not been released */
 	uint32_t n_releases;
 	struct sl_release *releases; /* as many as can be held at the end of a burst */
 	struct sl_meta *meta;        /* of a datagram */
@@ -60,7 +62,7 @@ uint64_t sl_reassembly_take(
 	struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLASS_COUNT], uint64_t alive);
 /* Judges what the burst has completed. Behind everything else of the burst. */
 void sl_reassembly_finish(struct sl_burst *burst);
-/* Ends what is too old. */
+/* Ends what is too old, and releases what has been let go. Last of all in a burst or a tick. */
 void sl_reassembly_age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
 	enum sl_mode mode, uint64_t now_ns);
 /* Lets everything go that is not complete. */

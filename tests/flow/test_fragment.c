@@ -54,8 +54,9 @@ static void
 expect_let_go(struct rig *rig, uint32_t n, enum sl_reason reason)
 {
 	struct sl_held held;
+	uint64_t note[2];
 
-	while (sl_fragments_let_go(rig->fragments, &held)) {
+	while (sl_fragments_let_go(rig->fragments, &held, note)) {
 		assert_true(n > 0);
 		assert_int_equal(held.reason, reason);
 		n--;
@@ -67,9 +68,10 @@ static void
 rig_free(struct rig *rig)
 {
 	struct sl_held held;
+	uint64_t note[2];
 
 	sl_fragments_flush(rig->fragments, SL_REASON_FRAG_TIMEOUT);
-	while (sl_fragments_let_go(rig->fragments, &held))
+	while (sl_fragments_let_go(rig->fragments, &held, note))
 		continue;
 	assert_int_equal(sl_fragments_held(rig->fragments), 0);
 	assert_int_equal(sl_fragments_datagrams(rig->fragments), 0);
@@ -220,6 +222,7 @@ test_many(void **state)
 	static const uint32_t sizes[] = {1480, 8};
 	struct cutter_plan plan = {.ip_version = 4, .protocol = 17, .n_payload = 65507};
 	struct sl_held held;
+	uint64_t note[2];
 	struct rig *rig = rig_new(&normal);
 	uint32_t n, at, last;
 
@@ -242,10 +245,10 @@ test_many(void **state)
 		expect_whole(rig, &rig->whole);
 		sl_datagram_release(rig->fragments, rig->datagram, SL_REASON_NONE);
 		for (uintptr_t j = 0; j < n; j++) {
-			assert_true(sl_fragments_let_go(rig->fragments, &held));
+			assert_true(sl_fragments_let_go(rig->fragments, &held, note));
 			assert_ptr_equal(held.frame.owner, (void *)j);
 		}
-		assert_false(sl_fragments_let_go(rig->fragments, &held));
+		assert_false(sl_fragments_let_go(rig->fragments, &held, note));
 	}
 	rig_free(rig);
 }
@@ -553,8 +556,9 @@ static uintptr_t
 only_victim(struct rig *rig)
 {
 	struct sl_held held;
+	uint64_t note[2];
 
-	assert_true(sl_fragments_let_go(rig->fragments, &held));
+	assert_true(sl_fragments_let_go(rig->fragments, &held, note));
 	assert_int_equal(held.reason, SL_REASON_FRAG_EVICTED);
 	expect_let_go(rig, 0, SL_REASON_NONE);
 	return (uintptr_t)held.frame.owner;
@@ -639,13 +643,14 @@ test_no_room(void **state)
 	}
 }
 
-/* Several datagrams let go by one call come one after the other, each with its metadata. */
+/* Several datagrams let go by one call depart one after the other, each with its metadata and its note. */
 static void
-test_going(void **state)
+test_departures(void **state)
 {
-	const struct sl_datagram *going = NULL;
+	struct sl_departure *departure;
 	struct rig *rig = rig_new(&normal);
 	struct sl_held held;
+	uint64_t note[2];
 
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++) {
@@ -654,22 +659,75 @@ test_going(void **state)
 		assert_int_equal(add(rig, &rig->whole, 0, 8, false), SL_FRAGMENT_HELD);
 		assert_int_equal(add(rig, &rig->whole, 16, 8, false), SL_FRAGMENT_HELD);
 	}
-	assert_null(sl_fragments_going(rig->fragments));
+	assert_null(sl_fragments_departure(rig->fragments));
 	sl_fragments_flush(rig->fragments, SL_REASON_MODE_BLOCK);
+	for (uint32_t i = 0; i < 3; i++) {
+		departure = sl_fragments_departure(rig->fragments);
+		assert_non_null(departure);
+		assert_int_equal(departure->n, 3);
+		assert_int_equal(departure->reason, SL_REASON_MODE_BLOCK);
+		assert_int_equal(departure->note[0] | departure->note[1], 0);
+		assert_int_equal(sl_datagram_meta(departure->datagram)->ip4_src, 3 + i);
+		assert_int_equal(sl_datagram_meta(departure->datagram)->dst_port, 53);
+		departure->note[1] = 7 + i;
+	}
+	assert_null(sl_fragments_departure(rig->fragments));
 	for (uintptr_t i = 0; i < 9; i++) {
-		if (i % 3 == 0) {
-			assert_ptr_not_equal(sl_fragments_going(rig->fragments), going);
-			going = sl_fragments_going(rig->fragments);
-			assert_non_null(going);
-		}
-		assert_ptr_equal(sl_fragments_going(rig->fragments), going);
-		assert_int_equal(sl_datagram_meta(going)->ip4_src, 3 + i / 3);
-		assert_int_equal(sl_datagram_meta(going)->dst_port, 53);
-		assert_true(sl_fragments_let_go(rig->fragments, &held));
+		assert_true(sl_fragments_let_go(rig->fragments, &held, note));
 		assert_ptr_equal(held.frame.owner, (void *)i);
 		assert_int_equal(held.reason, SL_REASON_MODE_BLOCK);
+		assert_int_equal(note[1], 7 + i / 3);
 	}
-	assert_null(sl_fragments_going(rig->fragments));
+	rig_free(rig);
+}
+
+/*
+ * One datagram gives way with all its fragments, which are fetched by and by: those that come meanwhile have their
+ * places, and what departs behind it keeps its own.
+ */
+static void
+test_unfetched(void **state)
+{
+	struct sl_fragment_config config = normal;
+	struct sl_departure *departure;
+	uint32_t n_departed = 0, n_fetched = 0;
+	struct sl_held held;
+	uint64_t note[2];
+	struct rig *rig;
+
+	(void)state;
+	config.held = 1000;
+	config.datagrams = 80;
+	rig = rig_new(&config);
+	make(&rig->whole, &udp, 3, 1);
+	rig->other = rig->whole;
+	for (uint32_t i = 0; i < 1000; i++) {
+		/* As long as there can be. */
+		make(&rig->whole, &udp, 3 + i / 370, 1);
+		assert_int_equal(add(rig, &rig->whole, i % 370 * 8, 8, false), SL_FRAGMENT_HELD);
+	}
+	for (uint32_t i = 0; i < 2000; i++) {
+		make(&rig->whole, &udp, 1000 + i, 1);
+		assert_int_equal(add(rig, &rig->whole, 0, 8, false), SL_FRAGMENT_HELD);
+		assert_true(sl_fragments_held(rig->fragments) <= config.held);
+		while ((departure = sl_fragments_departure(rig->fragments)) != NULL) {
+			assert_int_equal(departure->reason, SL_REASON_FRAG_EVICTED);
+			departure->note[0] = sl_datagram_meta(departure->datagram)->ip4_src;
+			assert_int_equal(departure->note[0],
+				n_departed < 1000 ? 3 + n_departed / 370 : n_departed);
+			n_departed += departure->n;
+		}
+		for (uint32_t j = 0; i % 64 == 63 && j < 64; j++) {
+			if (!sl_fragments_let_go(rig->fragments, &held, note))
+				break;
+			assert_int_equal(
+				note[0], n_fetched < 1000 ? 3 + n_fetched / 370 : n_fetched);
+			assert_int_equal((uintptr_t)held.frame.owner, n_fetched);
+			n_fetched++;
+		}
+	}
+	assert_int_equal(n_departed, 1000 + 2000 - 80);
+	assert_true(n_fetched > 1500);
 	rig_free(rig);
 }
 
@@ -719,6 +777,7 @@ test_flood(void **state)
 	uint32_t n_complete = 0, at = 0, id = 0, length, left;
 	uint8_t *bytes = rig->joined;
 	struct sl_held held;
+	uint64_t note[2];
 
 	(void)state;
 	make(&rig->other, &honest, 0x01000001, 0);
@@ -743,7 +802,7 @@ test_flood(void **state)
 			at = (at + left) % rig->other.n;
 			id += at == 0;
 		}
-		while (sl_fragments_let_go(rig->fragments, &held))
+		while (sl_fragments_let_go(rig->fragments, &held, note))
 			continue;
 	}
 	assert_int_equal(n_complete, id);
@@ -773,7 +832,8 @@ main(void)
 		cmocka_unit_test(test_per_source),
 		cmocka_unit_test(test_table_full),
 		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_going),
+		cmocka_unit_test(test_departures),
+		cmocka_unit_test(test_unfetched),
 		cmocka_unit_test(test_complete_is_out),
 		cmocka_unit_test(test_flood),
 	};

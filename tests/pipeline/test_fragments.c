@@ -608,6 +608,60 @@ test_drain(void **state)
 	bench_free(bench);
 }
 
+/* Releases of the last burst, all with that action; those of a datagram in the order of their owners. */
+static uint32_t
+count_releases(const struct bench *bench, uint8_t action, uint32_t n_datagrams)
+{
+	const struct sl_release *releases;
+	uint32_t n, n_steps_back = 0;
+
+	releases = sl_pipeline_releases(bench->fixture.pipeline, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(releases[i].outcome.action, action);
+		n_steps_back += i > 0 &&
+			(uintptr_t)releases[i].held.frame.owner <
+				(uintptr_t)releases[i - 1].held.frame.owner;
+	}
+	assert_int_equal(n_steps_back, n_datagrams - 1);
+	return n;
+}
+
+/* More than a burst has time for is released by and by, in its order. */
+static void
+test_paced(void **state)
+{
+	struct bench *bench = bench_new();
+
+	(void)state;
+	bench->flows.fragments.held = 1000;
+	bench_pipeline(bench);
+	add_port_rule(bench, SLUICE_ACTION_PERMIT);
+	fixture_compile(&bench->fixture);
+	for (uint32_t id = 0; id < 2; id++) {
+		make_whole(bench, 4, id);
+		for (uint32_t i = id == 0 ? 0 : 1; i < 199 + id; i++) {
+			push(bench, i * 8, 8, i == 199);
+			if (bench->n == FRAMES_MAX)
+				run(bench, PATH_IN);
+		}
+		run(bench, PATH_IN);
+	}
+	/* Now the last of the one and the first of the other. */
+	make_whole(bench, 4, 0);
+	push(bench, 199 * 8, 8, true);
+	make_whole(bench, 4, 1);
+	push(bench, 0, 8, false);
+	run(bench, PATH_IN);
+	assert_int_equal(bench->fixture.counters->flows.datagrams, 2);
+	assert_int_equal(count_releases(bench, SL_VERDICT_PERMIT, 2), 256);
+	sl_pipeline_tick(
+		bench->fixture.pipeline, bench->fixture.snapshot, SL_MODE_BYPASS, bench->now_ns);
+	assert_int_equal(count_releases(bench, SL_VERDICT_PERMIT, 1), 144);
+	sl_pipeline_drain(bench->fixture.pipeline, bench->now_ns);
+	assert_int_equal(count_releases(bench, SL_VERDICT_PERMIT, 1), 0);
+	bench_free(bench);
+}
+
 /* The flow is another worker's: it gets the fragments, shows them to no layer again and judges the whole. */
 static void
 test_handed(void **state)
@@ -700,6 +754,7 @@ main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_policy_change),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_paced),
 		cmocka_unit_test(test_handed),
 		cmocka_unit_test(test_replies),
 	};

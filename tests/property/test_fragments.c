@@ -159,13 +159,14 @@ static void
 expect_let_go(struct round *round, struct model *model, enum sl_reason reason)
 {
 	struct sl_held held;
+	uint64_t note[2];
 
 	for (uint32_t i = 0; i < model->n; i++) {
-		assert_true(sl_fragments_let_go(round->fragments, &held));
+		assert_true(sl_fragments_let_go(round->fragments, &held, note));
 		assert_int_equal(held.reason, reason);
 		assert_int_equal((uintptr_t)held.frame.owner, model->owners[i]);
 	}
-	assert_false(sl_fragments_let_go(round->fragments, &held));
+	assert_false(sl_fragments_let_go(round->fragments, &held, note));
 	model->n = 0;
 }
 
@@ -409,9 +410,10 @@ static void
 empty(struct sl_fragments *fragments)
 {
 	struct sl_held held;
+	uint64_t note[2];
 
 	sl_fragments_flush(fragments, SL_REASON_FRAG_TIMEOUT);
-	while (sl_fragments_let_go(fragments, &held))
+	while (sl_fragments_let_go(fragments, &held, note))
 		continue;
 	assert_int_equal(sl_fragments_held(fragments), 0);
 }
@@ -481,8 +483,9 @@ static void
 fetch_all(struct sl_fragments *fragments, uint8_t *out, uint32_t *n_out)
 {
 	struct sl_held held;
+	uint64_t note[2];
 
-	while (sl_fragments_let_go(fragments, &held)) {
+	while (sl_fragments_let_go(fragments, &held, note)) {
 		uintptr_t owner = (uintptr_t)held.frame.owner;
 
 		assert_int_equal(out[owner], 1);
