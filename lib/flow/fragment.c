@@ -35,8 +35,7 @@ bucket_mask(uint32_t n)
 }
 
 struct sizes {
-	uint32_t
-		n_datagrams; /* also the complete ones, and those that have just departed */
+	uint32_t n_datagrams; /* also the complete ones, and those that have just departed */
 	uint32_t n_fragments; /* also those that have been let go and not been fetched */
 	size_t n_chunks;
 	uint32_t datagram_mask;
