@@ -13,6 +13,7 @@ static const struct {
 	const char *name;
 	bench_flows_fn *run;
 } cases[] = {
+	{"table", bench_flows_table},
 	{"new", bench_flows_new},
 	{"stall", bench_flows_stall},
 	{"storm", bench_flows_storm},
@@ -85,7 +86,7 @@ read_cases(bool wanted[], const char *text)
 			i++;
 		if (i == SL_ARRAY_LEN(cases)) {
 			fprintf(stderr,
-				"sluice-bench: --only: \"%s\"; allowed: new, stall, storm, "
+				"sluice-bench: --only: \"%s\"; allowed: table, new, stall, storm, "
 				"wire, filters\n",
 				text);
 			return false;

@@ -6,6 +6,7 @@
  * sluice-bench flows: what flows cost.
  *
  * bench_flows.c         the command
+ * bench_flow_table.c    the table by itself, beside rte_hash
  * bench_flow_new.c      openings
  * bench_flow_stall.c    the longest that ageing and sweeps take
  * bench_flow_storm.c    flows that are authorised anew all the time
@@ -34,6 +35,7 @@ struct bench_flows {
 
 /* Each measures one case, says its lines and adds them to the results. 0, or the fault. */
 typedef int bench_flows_fn(struct bench_flows *run, struct sl_error *err);
+bench_flows_fn bench_flows_table;
 bench_flows_fn bench_flows_new;
 bench_flows_fn bench_flows_stall;
 bench_flows_fn bench_flows_storm;

@@ -229,7 +229,7 @@ class Flows(Bench):
         self.assertGreater(lines["established, 10,000 filters at recv_accept"]["figure"], 0)
 
     def test_bad_options(self):
-        self.refused('--only: "walk"; allowed: new, stall, storm, wire, filters', "flows", "--only", "walk")
+        self.refused('--only: "walk"; allowed: table, new, stall, storm, wire, filters', "flows", "--only", "walk")
         self.refused('--only: "new,"', "flows", "--only", "new,")
         self.refused('--seconds: "61"', "flows", "--seconds", "61")
         self.refused("nothing but options", "flows", "more")
