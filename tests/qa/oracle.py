@@ -7,7 +7,7 @@ generator that made the packet.  What is absent is not in the packet.
 
   n, time_us, ethernet (False without an Ethernet header), mac_source, mac_destination (bytes), tags (list
   of TCIs, outermost first), ether_type, arp_sender, version, source, destination (ipaddress objects),
-  protocol, ttl, length, dscp, fragment, source_port, destination_port, icmp_type, icmp_code, tcp_flags
+  protocol, ttl, length, dscp, fragment, source_port, destination_port, icmp_type, icmp_code, tcp_flags, icmp_id
 
 A fragment may also tell which datagram it is of (`piece`: datagram, offset, size, more) and the facts of that as a
 whole (`whole`).  Fragments that do not are not judged where the policy asks for whole datagrams.
@@ -50,9 +50,13 @@ def layers_of(packet, outbound):
     return ingress + ["ingress_vswitch_transport" + v] + way + egress + ["egress_vswitch_transport" + v]
 
 
+def is_flow_layer(layer):
+    return layer.startswith(("ale_", "datagram_data", "stream_packet"))
+
+
 def is_whole_layer(layer):
     """Shown whole datagrams alone: transport and above."""
-    return "bound_transport" in layer or "icmp_error" in layer
+    return "bound_transport" in layer or "icmp_error" in layer or is_flow_layer(layer)
 
 
 def split_layers(packet, outbound):
@@ -80,9 +84,10 @@ def mac_type(mac):
     return mac[0] & 1
 
 
-def values_at(layer, packet, outbound):
-    """Field values at a layer; a field that is missing is EMPTY."""
+def values_at(layer, packet, outbound, opened_outbound=None):
+    """Field values at a layer; a field that is missing is EMPTY.  `opened_outbound` is of the packet's flow."""
     values = {}
+    has_flow = is_flow_layer(layer)
 
     def put(field, value):
         if value is not None:
@@ -125,16 +130,22 @@ def values_at(layer, packet, outbound):
         put("ip_remote_address", remote)
     if layer.startswith("ipforward"):
         put("ip_destination_address_type", address_type(packet["destination"]))
-    if "ippacket" in layer or "inbound_transport" in layer:
+    if "ippacket" in layer or "inbound_transport" in layer or layer.startswith(("ale_", "datagram_data")):
         put("ip_local_address_type", address_type(local))
+    if has_flow:
+        put("flags", 0)
+        put("x_midstream", 0)
+        # At ale_flow_established that of the connection, at the others that of the packet.
+        way = opened_outbound if "established" in layer else outbound
+        put("direction", None if "auth" in layer else 0 if way else 1)
     if "ippacket" in layer or "ipforward" in layer:
         put("flags", IS_REASSEMBLED if packet.get("reassembled") else IS_FRAGMENT if packet.get("fragment") else 0)
     put("x_ttl", packet["ttl"])
     put("x_dscp", packet["dscp"])
     put("x_packet_length", packet["length"])
     put("x_vlan_vid", vid)
-    if "transport" in layer:
-        put("ip_protocol", packet["protocol"])
+    if "transport" in layer or has_flow:
+        put("ip_protocol", None if "stream" in layer else packet["protocol"])
         if forward:
             put("ip_source_port", ports[0])
             put("ip_destination_port", ports[1])
@@ -152,7 +163,7 @@ def values_at(layer, packet, outbound):
 
 def field_of(layer, field):
     """ICMP's names are other names of the ports where ports are."""
-    if field in ("icmp_type", "icmp_code") and "transport" in layer:
+    if field in ("icmp_type", "icmp_code") and ("transport" in layer or is_flow_layer(layer)):
         ends = ("source", "destination") if "vswitch" in layer else ("local", "remote")
         return f"ip_{ends[field == 'icmp_code']}_port"
     return field
@@ -389,12 +400,15 @@ class Policy:
             for layer, sublayers in self.layers.items()
         )
 
-    def judge_at(self, layers, packet, outbound):
+    def needs_state(self):
+        return any(is_flow_layer(layer) for layer in self.layers)
+
+    def judge_at(self, layers, packet, outbound, opened_outbound=None):
         """(direction, verdict, layer, sublayer, filter, reason)."""
         direction = "outbound" if outbound else "inbound"
         for layer in layers:
             if layer in self.layers:
-                result = self.classify(layer, values_at(layer, packet, outbound))
+                result = self.classify(layer, values_at(layer, packet, outbound, opened_outbound))
                 if result is not None and result.act == "block":
                     return direction, "block", layer, result.who.sublayer, result.who.key, result.reason
         return direction, "permit", None, None, None, None
@@ -486,3 +500,98 @@ class Wire:
                 self.decide(held, (direction, "block", None, None, None, "frag_timeout"))
         self.datagrams = {}
         return self
+
+
+class Flow:
+    def __init__(self, outbound):
+        self.outbound = outbound  # the first packet's direction
+        self.last = None
+        self.answered = False  # TCP: the other side has sent its SYN-ACK
+        self.established = False
+
+
+class Flows:
+    """Flows and their authorisation (WFP 7.1 to 7.4) under one policy; packets tell their `time` in seconds.
+
+    TCP must come as a host sends it, each connection by ports of its own, and end with the first of its packets
+    that is blocked: states and windows are not followed here.
+    """
+
+    IDLE_S = 60
+
+    def __init__(self, policy, inside):
+        self.policy, self.inside = policy, inside
+        self.flows = {}
+        self.opened, self.established = collections.Counter(), 0
+
+    def ends(self, packet, outbound):
+        """(host inside, host outside)."""
+        ends = packet["source"], packet["destination"]
+        return ends if outbound else ends[::-1]
+
+    def key(self, packet, outbound):
+        if packet["protocol"] in (1, 58):
+            ports = (packet["icmp_id"], packet["icmp_type"] in (8, 0))
+        else:
+            ports = packet.get("source_port"), packet.get("destination_port")
+            ports = ports if outbound else ports[::-1]
+        return (*self.ends(packet, outbound), packet["protocol"], *ports)
+
+    def find(self, key, time):
+        flow = self.flows.get(key)
+        if flow is not None and time - flow.last >= self.IDLE_S:
+            del self.flows[key]
+            return None
+        return flow
+
+    def see(self, packet):
+        """(direction, verdict, layer, sublayer, filter, reason)."""
+        outbound = is_outbound(packet, self.inside)
+        way = "outbound" if outbound else "inbound"
+        v = f"_v{packet['version']}"
+        layers = layers_of(packet, outbound)
+        error = f"{way}_icmp_error{v}"
+        # What comes before the flow is looked for, and behind it.
+        cut = 2 if outbound else layers.index("inbound_transport" + v) + 1
+        if not packet["ethernet"]:
+            cut -= outbound
+        before, behind = layers[:cut], [layer for layer in layers[cut:] if layer != error]
+        verdict = self.policy.judge_at(before, packet, outbound)
+        if verdict[1] == "block":
+            return verdict
+        if "about" in packet:
+            if self.find(packet["about"], packet["time"]) is None and self.policy.needs_state():
+                return way, "block", None, None, None, "icmp_error_unrelated"
+            return self.policy.judge_at([error] + behind, packet, outbound)
+        flow, verdict = self.meet(packet, outbound, v)
+        if verdict is not None:
+            return verdict
+        data = ("stream_packet" if packet["protocol"] == 6 else "datagram_data") + v
+        return self.policy.judge_at([data] + behind, packet, outbound, flow.outbound)
+
+    def meet(self, packet, outbound, v):
+        """(flow, None), or (None, verdict)."""
+        key = self.key(packet, outbound)
+        flow = self.find(key, packet["time"])
+        is_new = flow is None
+        if is_new:
+            layer = ("ale_auth_connect" if outbound else "ale_auth_recv_accept") + v
+            verdict = self.policy.judge_at([layer], packet, outbound, outbound)
+            if verdict[1] == "block":
+                return None, verdict
+            flow = self.flows[key] = Flow(outbound)
+            self.opened["outbound" if outbound else "inbound"] += 1
+        flow.last = packet["time"]
+        if packet["protocol"] == 6:
+            is_moment = flow.answered and outbound == flow.outbound
+            flow.answered |= outbound != flow.outbound
+        else:
+            is_moment = is_new
+        if is_moment and not flow.established:
+            flow.established = True
+            verdict = self.policy.judge_at(["ale_flow_established" + v], packet, outbound, flow.outbound)
+            if verdict[1] == "block":
+                del self.flows[key]
+                return None, verdict
+            self.established += 1
+        return flow, None

@@ -35,7 +35,17 @@ PORT = {
     **TAGS,
 }  # fmt: skip
 
+MIDSTREAM, WAY = {"x_midstream": BYTES}, {"direction": 1}
+ACCEPT = {**TRANSPORT, **MIDSTREAM, "ip_local_address_type": BYTES, "flags": "flags"}
+DATA = {**ACCEPT, **WAY}
+STREAM = {field: kind for field, kind in DATA.items()
+          if field not in ("ip_protocol", "ip_local_address_type", *ICMP)}  # fmt: skip
+
 FIELDS = {"ingress_vswitch_ethernet": PORT, "egress_vswitch_ethernet": PORT}
+for _v in ("_v4", "_v6"):
+    FIELDS["ale_auth_connect" + _v] = FIELDS["ale_auth_recv_accept" + _v] = ACCEPT
+    FIELDS["ale_flow_established" + _v] = FIELDS["datagram_data" + _v] = DATA
+    FIELDS["stream_packet" + _v] = STREAM
 for _way in ("inbound", "outbound"):
     FIELDS[_way + "_mac_frame_ethernet"] = FRAME
     for _v in ("_v4", "_v6"):
@@ -48,7 +58,7 @@ for _way in ("ingress", "egress"):
         FIELDS[_way + "_vswitch_transport" + _v] = SWITCH
 
 # Where the rules say which slot of the automatic weight each field has.
-AUTOMATIC = ("ippacket", "ipforward", "bound_transport")
+AUTOMATIC = ("ippacket", "ipforward", "bound_transport", "ale_auth")
 SORTABLE = ("equal", "not_equal", "greater", "less", "greater_or_equal", "less_or_equal", "range")
 SET_TYPES = {"mac": "mac", BYTES: "uint8", 63: "uint8", PORTS: "uint16", 4095: "uint16"}
 TOP = (1 << 60) - 1
@@ -62,9 +72,9 @@ class Generator:
             outbound = oracle.is_outbound(packet, inside)
             # A datagram that fragments are of is seen, too.
             for whole in filter(None, (packet, packet.get("whole"))):
-                for layer in oracle.layers_of(whole, outbound):
+                for layer in (*oracle.layers_of(whole, outbound), *whole.get("flow_layers", ())):
                     rows = self.seen.setdefault(layer, [])
-                    rows.append(oracle.values_at(layer, whole, outbound))
+                    rows.append(oracle.values_at(layer, whole, outbound, whole.get("opened_outbound")))
         self.sets = {}
 
     def near(self, layer, field, greatest):
@@ -115,7 +125,7 @@ class Generator:
 
     def condition(self, layer, field, kind):
         pick = self.random.random()
-        in_sets = field != "x_packet_length" and kind != "flags"
+        in_sets = field not in ("x_packet_length", "direction") and kind != "flags"
         if pick < 0.06:
             match, value = self.random.choice(("equal", "not_equal")), None
         elif pick < 0.18 and in_sets:
