@@ -62,6 +62,8 @@ sl_callout_host_flow_associate(struct sluice_packet *packet, uint32_t layer, uin
 	rc = sl_flow_context_add(packet->env->flows, flow, &wanted);
 	if (rc == 0)
 		sl_counter_add(&packet->counters->contexts, 1);
+	else if (rc == -ENOSPC)
+		packet->env->n_contexts_refused++;
 	return rc == -ENOSPC ? -ENOBUFS : rc;
 }
 

@@ -160,6 +160,7 @@ struct sl_callout_env {
 	bool is_discard; /* at discard twins: replies are refused there */
 	/* Once; NULL: no flows are kept. Contexts are of flows in it: meta->flow.entry. */
 	struct sl_flow_table *flows;
+	uint32_t n_contexts_refused; /* for want of room; who runs the burst counts them */
 	/* Ids of flows that callouts want ended. Who runs the burst ends them behind it and clears the count. */
 	uint32_t n_aborts;
 	uint64_t aborts[SL_CALLOUT_ABORTS_MAX];

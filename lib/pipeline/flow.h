@@ -213,7 +213,10 @@ void sl_flow_reject(struct sl_burst *burst, uint32_t packet);
 
 /* Another snapshot than that of the last burst forgets what was refused, and begins a sweep. */
 void sl_flow_notice(struct sl_flows *flows, const struct sl_snapshot *snapshot);
-/* Obeys commands, ages, sweeps: a bounded amount of work. */
+/* Does what was asked for: by commands, by callouts, by a plugin's leaving.  In every mode; bounded. */
+void
+sl_flow_obey(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns);
+/* Ages and sweeps: a bounded amount of work. Only while packets are judged: others leave no trace in flows. */
 void
 sl_flow_tend(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns);
 /* Judges some of the flows that no packet has come for since the policy changed. */

@@ -223,8 +223,10 @@ sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot
 		burst.reasons = pipeline->counters->would_drop;
 	}
 	judge(&burst, n);
-	if (pipeline->flows != NULL)
+	if (pipeline->flows != NULL) {
+		sl_flow_obey(pipeline, snapshot, now_ns);
 		sl_flow_tend(pipeline, snapshot, now_ns);
+	}
 	sl_pipeline_sweep_replies(&burst);
 	sl_reassembly_finish(&burst);
 	sl_reassembly_age(pipeline, snapshot, mode, now_ns);
@@ -244,7 +246,9 @@ sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsho
 
 	start_callouts(&burst);
 	sl_reassembly_start(pipeline, snapshot, mode, now_ns);
-	if (pipeline->flows != NULL && mode != SL_MODE_BYPASS && mode != SL_MODE_BLOCK)
+	if (pipeline->flows != NULL)
+		sl_flow_obey(pipeline, snapshot, now_ns);
+	if (pipeline->flows != NULL && (mode == SL_MODE_INLINE || mode == SL_MODE_MONITOR))
 		sl_flow_tend(pipeline, snapshot, now_ns);
 	sl_reassembly_age(pipeline, snapshot, mode, now_ns);
 }

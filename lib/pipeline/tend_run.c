@@ -22,7 +22,7 @@ kill_flow(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint
 }
 
 static void
-obey(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
+obey_commands(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
 {
 	struct sl_flows *flows = pipeline->flows;
 	struct sl_flow_command command;
@@ -70,6 +70,19 @@ end_aborted(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, ui
 	for (uint32_t i = 0; i < env->n_aborts; i++)
 		kill_flow(pipeline, snapshot, now_ns, env->aborts[i]);
 	env->n_aborts = 0;
+}
+
+void
+sl_flow_obey(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns)
+{
+	end_aborted(pipeline, snapshot, now_ns);
+	obey_commands(pipeline, snapshot, now_ns);
+	forget_some(pipeline);
+	if (SL_UNLIKELY(pipeline->env.n_contexts_refused != 0)) {
+		sl_counter_add(&pipeline->counters->flows.context_refused,
+			pipeline->env.n_contexts_refused);
+		pipeline->env.n_contexts_refused = 0;
+	}
 }
 
 /* --- Time-outs. --- */
@@ -185,9 +198,6 @@ sl_flow_tend(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, u
 {
 	struct sl_flows *flows = pipeline->flows;
 
-	end_aborted(pipeline, snapshot, now_ns);
-	obey(pipeline, snapshot, now_ns);
-	forget_some(pipeline);
 	age(pipeline, snapshot, now_ns);
 	if (snapshot == NULL)
 		return;

@@ -172,6 +172,30 @@ flows_are_killed(void **state)
 	fixture_fini(&fixture);
 }
 
+/* Commands are obeyed in every mode; flows do not age while no packet is judged. */
+static void
+bypass_obeys(void **state)
+{
+	struct sl_flow_command command = {.type = SL_FLOW_COMMAND_KILL};
+	struct sl_flow_view view;
+	struct fixture fixture;
+
+	(void)state;
+	init(&fixture, 16, SL_FLOW_FULL_BLOCK);
+	fixture_compile(&fixture);
+	assert_int_equal(shape_send(&fixture, &dns_out), SL_REASON_NONE);
+	flow_only(&fixture, &view);
+	command.id = view.id;
+	fixture.now_ns += 3600ull * SECOND;
+	sl_pipeline_tick(fixture.pipeline, fixture.snapshot, SL_MODE_BYPASS, fixture.now_ns);
+	assert_int_equal(flows_live(&fixture), 1);
+	assert_true(sl_ring_put(fixture.commands, &command));
+	sl_pipeline_tick(fixture.pipeline, fixture.snapshot, SL_MODE_BYPASS, fixture.now_ns);
+	assert_int_equal(flows_live(&fixture), 0);
+	assert_int_equal(counted(&fixture)->ended[SL_FLOW_END_ADMIN], 1);
+	fixture_fini(&fixture);
+}
+
 /* A room of 0 keeps no flows, and layers that need them see nothing. */
 static void
 no_room_no_flows(void **state)
@@ -198,6 +222,7 @@ main(void)
 		cmocka_unit_test(full_in_a_burst),
 		cmocka_unit_test(pressure_shortens),
 		cmocka_unit_test(flows_are_killed),
+		cmocka_unit_test(bypass_obeys),
 		cmocka_unit_test(no_room_no_flows),
 	};
 
