@@ -32,8 +32,7 @@ start(struct fixture *f, uint32_t action, const char *bytes)
 {
 	mock_init(&f->mock, &sluice_callout);
 	assert_int_equal(
-		mock_add_at(&f->mock, &f->begin, BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, bytes),
-		0);
+		mock_add_at(&f->mock, &f->begin, BEGIN, SLUICE_ACTION_CALLOUT_UNKNOWN, bytes), 0);
 	assert_int_equal(mock_add_at(&f->mock, &f->data, DATA, action, NULL), 0);
 }
 
@@ -45,17 +44,25 @@ stop(struct fixture *f)
 	mock_fini(&f->mock);
 }
 
-/* A flow of that protocol is established. */
-static void
-establish(struct fixture *f, uint8_t protocol)
+/* What is said when a flow of that protocol is established. */
+static struct sluice_classify_out
+open_flow(struct fixture *f, uint8_t protocol, uint32_t rights)
 {
 	const struct sluice_value value = {.type = SLUICE_TYPE_UINT8, .number = protocol};
 	struct sluice_classify_out out;
 
 	f->mock.values = &value;
 	mock_frame(&f->mock, frame, 60);
-	out = mock_classify(&f->mock, &f->begin, &meta, WRITE, 0);
+	out = mock_classify(&f->mock, &f->begin, &meta, rights, 0);
 	f->mock.values = NULL;
+	return out;
+}
+
+static void
+establish(struct fixture *f, uint8_t protocol)
+{
+	const struct sluice_classify_out out = open_flow(f, protocol, WRITE);
+
 	assert_int_equal(out.action, SLUICE_ACTION_CONTINUE);
 	assert_int_equal(out.rights, WRITE);
 }
@@ -149,15 +156,17 @@ test_first_match_counts(void **state)
 static void
 test_no_room(void **state)
 {
+	struct sluice_classify_out out;
 	struct fixture f;
 
 	(void)state;
 	start(&f, SLUICE_ACTION_CALLOUT_TERMINATING, "{\"bytes\": 100}");
 	f.mock.associate_rc = -105;
-	establish(&f, 6);
+	out = open_flow(&f, 6, WRITE);
+	assert_int_equal(out.action, SLUICE_ACTION_BLOCK);
+	assert_int_equal(out.rights, 0);
 	assert_int_equal(f.mock.counters[NO_ROOM], 1);
 	assert_int_equal(f.mock.counters[FLOWS], 0);
-	assert_int_equal(f.mock.n_aborts, 1);
 	stop(&f);
 }
 
@@ -176,6 +185,30 @@ test_without_the_right(void **state)
 	assert_int_equal(out.rights, 0);
 	assert_int_equal(f.mock.n_aborts, 0);
 	assert_int_equal(send(&f, 60, WRITE).action, SLUICE_ACTION_PERMIT);
+	f.mock.flow_context = 0;
+	assert_int_equal(open_flow(&f, 6, 0).action, SLUICE_ACTION_UNTOUCHED);
+	assert_true(f.mock.flow_context == 0);
+	stop(&f);
+}
+
+/* Datagrams would open a flow with a quota of its own: theirs is kept and blocked. */
+static void
+test_datagrams_are_not_ended(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	start(&f, SLUICE_ACTION_CALLOUT_TERMINATING, "{\"bytes\": 100}");
+	mock_delete(&f.mock, &f.data);
+	assert_int_equal(mock_add_at(&f.mock, &f.data, SLUICE_LAYER_DATAGRAM_DATA_V4,
+				 SLUICE_ACTION_CALLOUT_TERMINATING, NULL),
+		0);
+	establish(&f, 17);
+	assert_int_equal(send(&f, 60, WRITE).action, SLUICE_ACTION_PERMIT);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(send(&f, 60, WRITE).action, SLUICE_ACTION_BLOCK);
+	assert_int_equal(f.mock.n_aborts, 0);
+	assert_int_equal(f.mock.counters[USED_UP], 3);
 	stop(&f);
 }
 
@@ -210,25 +243,25 @@ test_refusals(void **state)
 		const char *data;
 		const char *words;
 	} bad[] = {
-		{BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, NULL,
+		{BEGIN, SLUICE_ACTION_CALLOUT_UNKNOWN, NULL,
 			"it needs a provider context with data such as {\"bytes\": 1000000}"},
-		{BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, "{}",
+		{BEGIN, SLUICE_ACTION_CALLOUT_UNKNOWN, "{}",
 			"\"bytes\" must be an integer from 1 to 1000000000000000"},
-		{BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, "{\"bytes\": 0}",
+		{BEGIN, SLUICE_ACTION_CALLOUT_UNKNOWN, "{\"bytes\": 0}",
 			"\"bytes\" must be an integer from 1 to 1000000000000000"},
-		{BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, "{\"bytes\": 1000000000000001}",
+		{BEGIN, SLUICE_ACTION_CALLOUT_UNKNOWN, "{\"bytes\": 1000000000000001}",
 			"\"bytes\" must be an integer from 1 to 1000000000000000"},
-		{BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, "{\"bites\": 1}",
+		{BEGIN, SLUICE_ACTION_CALLOUT_UNKNOWN, "{\"bites\": 1}",
 			"the provider context's data has a member \"bites\"; it may have "
 			"\"bytes\""},
-		{BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, "7",
+		{BEGIN, SLUICE_ACTION_CALLOUT_UNKNOWN, "7",
 			"the provider context's data is not a JSON object"},
-		{BEGIN, SLUICE_ACTION_CALLOUT_TERMINATING, "{\"bytes\": 1}",
-			"where flows are established it has no opinion; use the action "
-			"callout_inspection"},
+		{BEGIN, SLUICE_ACTION_CALLOUT_INSPECTION, "{\"bytes\": 1}",
+			"a quota that cannot block is none; use the action callout_unknown or "
+			"callout_terminating"},
 		{DATA, SLUICE_ACTION_CALLOUT_INSPECTION, NULL,
-			"a quota that cannot block is none; use the action callout_terminating or "
-			"callout_unknown"},
+			"a quota that cannot block is none; use the action callout_unknown or "
+			"callout_terminating"},
 		{DATA, SLUICE_ACTION_CALLOUT_TERMINATING, "{\"bytes\": 1}",
 			"the filter at ale_flow_established says how much; here no provider "
 			"context "
@@ -259,6 +292,7 @@ main(void)
 		cmocka_unit_test(test_first_match_counts),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_without_the_right),
+		cmocka_unit_test(test_datagrams_are_not_ended),
 		cmocka_unit_test(test_filter_decides_how),
 		cmocka_unit_test(test_refusals),
 	};

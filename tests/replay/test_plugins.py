@@ -60,6 +60,30 @@ class Plugins(ReplayTest):
         self.assertIn(passed, range(28, 32), answer.short)
         self.assertEqual(answer.short[:10], ["permit"] * 10)
 
+    def test_quota_of_flows(self):
+        """Packets of 1,042 bytes, and flows that may move 2,500."""
+        policy = {
+            "callouts": [
+                {"key": "new", "name": "New", "layer": "ale_flow_established_v4", "plugin": "quota"},
+                {"key": "more", "name": "More", "layer": "datagram_data_v4", "plugin": "quota"},
+            ],
+            "provider_contexts": [{"key": "little", "name": "Little", "data": {"bytes": 2500}}],
+            "filters": [
+                filter_of("give", "ale_flow_established_v4", {"type": "callout_unknown", "callout": "new"},
+                          ("ip_local_port", "equal", 53), provider_context="little"),
+                filter_of("count", "datagram_data_v4", {"type": "callout_unknown", "callout": "more"}),
+            ],
+        }  # fmt: skip
+        one, other, free = UDP(sport=9, dport=53), UDP(sport=10, dport=53), UDP(sport=9, dport=54)
+        packets = [to_inside(udp / bytes(1000)) for udp in (one, other, free) for _ in range(4)]
+        answer = self.replay(policy, packets)
+        half = ["permit"] * 2 + ["count"] * 2
+        self.assertEqual(answer.short, half + half + ["permit"] * 4)
+        # After a minute without a packet the next one opens a flow with a quota of its own.
+        records = [Record(packet, time_ns=START + i * 10**6) for i, packet in enumerate(packets[:4])]
+        records += [Record(packet, time_ns=START + 61 * 10**9) for packet in packets[:1]]
+        self.assertEqual(self.replay(policy, records).short, half + ["permit"])
+
     def test_missing_plugin_fails_closed(self):
         answer = self.replay(policy_of("nowhere"), [to_inside(UDP(dport=53)), to_inside(UDP(dport=54))])
         self.assertEqual(answer.short, ["ask", "permit"])

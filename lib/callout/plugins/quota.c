@@ -5,14 +5,17 @@
  *
  * A filter at ale_flow_established says how much: its provider context has {"bytes": N}, 1 .. 10^15.  Every flow
  * that it matches gets a context for the layer of its packets, stream_packet or datagram_data; the first match
- * counts.  A filter there, which is asked for flows with a context alone, blocks the packet that exceeds what is
- * left, and ends the flow.  A flow for which there is no room is ended at once.
+ * counts.  A flow for which there is no room is blocked.
+ *
+ * A filter at those layers, which is asked for flows with a context alone, blocks every packet from the one on that
+ * exceeds what is left.  A TCP connection is ended then; anything else would begin anew with its next packet, so its
+ * flow is kept, and blocked until it has been silent for its time-out.
  *
  * The context is the number of bytes that are left, and one more, as 0 is none: so a flow needs no memory, and
  * there is nothing to free when it ends.
  *
- * Below a hard permit nothing is counted.  A data filter with the action callout_unknown goes on to the next filter
- * while bytes are left, instead of permitting.
+ * Below a hard permit nothing is counted.  A filter with the action callout_unknown goes on to the next filter while
+ * bytes are left, instead of permitting.
  */
 
 #include <sluice/sluice_callout.h>
@@ -28,7 +31,7 @@
 enum counter {
 	COUNTER_FLOWS,   /* that got a quota */
 	COUNTER_USED_UP, /* packets blocked */
-	COUNTER_NO_ROOM  /* flows ended because no more contexts can be kept */
+	COUNTER_NO_ROOM  /* flows blocked because no more contexts can be kept */
 };
 
 static const char *const counter_names[] = {"flows", "used_up", "no_room", NULL};
@@ -47,10 +50,16 @@ is_established(uint32_t layer)
 }
 
 static bool
+is_tcp(uint32_t layer)
+{
+	return layer == SLUICE_LAYER_STREAM_PACKET_V4 || layer == SLUICE_LAYER_STREAM_PACKET_V6;
+}
+
+static bool
 is_data(uint32_t layer)
 {
-	return layer == SLUICE_LAYER_STREAM_PACKET_V4 || layer == SLUICE_LAYER_STREAM_PACKET_V6 ||
-		layer == SLUICE_LAYER_DATAGRAM_DATA_V4 || layer == SLUICE_LAYER_DATAGRAM_DATA_V6;
+	return is_tcp(layer) || layer == SLUICE_LAYER_DATAGRAM_DATA_V4 ||
+		layer == SLUICE_LAYER_DATAGRAM_DATA_V6;
 }
 
 /* --- Packet time. --- */
@@ -67,21 +76,18 @@ data_layer(const struct quota *quota, const struct sluice_classify_in *in)
 	return is_v4 ? SLUICE_LAYER_DATAGRAM_DATA_V4 : SLUICE_LAYER_DATAGRAM_DATA_V6;
 }
 
-static void
+/* False: there is no room to remember what the flow has left. */
+static bool
 begin_flow(const struct quota *quota, const struct sluice_classify_in *in)
 {
 	const struct sluice_host *host = quota->host;
-	int rc;
+	const int rc =
+		host->flow_associate(in->packet, data_layer(quota, in), in->filter->context + 1);
+	const bool has_room = rc == 0 || rc == EXISTS;
 
-	if (in->packet == NULL)
-		return;
-	rc = host->flow_associate(in->packet, data_layer(quota, in), in->filter->context + 1);
-	if (rc == 0) {
-		host->count(in->packet, COUNTER_FLOWS, 1);
-	} else if (rc != EXISTS) {
-		host->count(in->packet, COUNTER_NO_ROOM, 1);
-		host->flow_abort(in->packet);
-	}
+	if (rc != EXISTS)
+		host->count(in->packet, has_room ? COUNTER_FLOWS : COUNTER_NO_ROOM, 1);
+	return has_room;
 }
 
 /* The packet is within the quota; or nothing is left for what may still come of its flow. */
@@ -109,32 +115,34 @@ answer_permit(const struct sluice_filter *filter, struct sluice_classify_out *ou
 		out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
 }
 
-static void
-judge_data(const struct sluice_host *host, const struct sluice_classify_in *in,
-	struct sluice_classify_out *out)
+static bool
+judge_data(const struct sluice_host *host, const struct sluice_classify_in *in)
 {
-	if (in->packet == NULL || spend(host, in)) {
-		answer_permit(in->filter, out);
-		return;
-	}
+	if (spend(host, in))
+		return true;
 	host->count(in->packet, COUNTER_USED_UP, 1);
-	host->flow_abort(in->packet);
-	out->action = SLUICE_ACTION_BLOCK;
-	out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
+	if (is_tcp(in->layer))
+		host->flow_abort(in->packet);
+	return false;
 }
 
 static void
 quota_classify(const struct sluice_classify_in *in, struct sluice_classify_out *out)
 {
 	const struct quota *quota = in->callout;
+	bool passes = true;
 
-	if (is_established(in->layer)) {
-		begin_flow(quota, in);
-		if ((out->rights & SLUICE_RIGHT_ACTION_WRITE) != 0)
-			out->action = SLUICE_ACTION_CONTINUE;
-	} else if ((out->rights & SLUICE_RIGHT_ACTION_WRITE) != 0) {
-		judge_data(quota->host, in, out);
+	if ((out->rights & SLUICE_RIGHT_ACTION_WRITE) == 0)
+		return;
+	if (in->packet != NULL)
+		passes = is_established(in->layer) ? begin_flow(quota, in)
+						   : judge_data(quota->host, in);
+	if (passes) {
+		answer_permit(in->filter, out);
+		return;
 	}
+	out->action = SLUICE_ACTION_BLOCK;
+	out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
 }
 
 /* What is left of a quota is all that there was. */
@@ -189,10 +197,6 @@ add_established(const struct sluice_host *host, struct sluice_filter *filter)
 {
 	int64_t bytes;
 
-	if (filter->action == SLUICE_ACTION_CALLOUT_TERMINATING)
-		return refuse(host,
-			"where flows are established it has no opinion; use the action "
-			"callout_inspection");
 	if (read_bytes(host, filter->provider_context, &bytes) != 0)
 		return -1;
 	filter->context = (uint64_t)bytes;
@@ -202,16 +206,11 @@ add_established(const struct sluice_host *host, struct sluice_filter *filter)
 static int
 add_data(const struct sluice_host *host, const struct sluice_filter *filter)
 {
-	if (filter->action == SLUICE_ACTION_CALLOUT_INSPECTION)
-		return refuse(host,
-			"a quota that cannot block is none; use the action callout_terminating or "
-			"callout_unknown");
-	if (filter->provider_context != NULL)
-		return refuse(host,
-			"the filter at ale_flow_established says how much; here no provider "
-			"context "
-			"is needed");
-	return 0;
+	if (filter->provider_context == NULL)
+		return 0;
+	return refuse(host,
+		"the filter at ale_flow_established says how much; here no provider context is "
+		"needed");
 }
 
 static int
@@ -221,6 +220,10 @@ quota_notify(void *callout, enum sluice_notify_type type, struct sluice_filter *
 
 	if (type != SLUICE_NOTIFY_ADD_FILTER)
 		return 0;
+	if (filter->action == SLUICE_ACTION_CALLOUT_INSPECTION)
+		return refuse(quota->host,
+			"a quota that cannot block is none; use the action callout_unknown or "
+			"callout_terminating");
 	if (is_established(filter->layer))
 		return add_established(quota->host, filter);
 	if (is_data(filter->layer))
