@@ -42,6 +42,8 @@ tcp_set_state(struct sl_tcp *tcp)
 	any = tcp->flags[0] | tcp->flags[1];
 	if (tcp->state == SL_TCP_CLOSED || !(both & TCP_SIDE_SYN_ACKED))
 		return;
+	if (!(both & TCP_SIDE_SCALE))
+		tcp->scale = 0;
 	if (both & TCP_SIDE_FIN)
 		tcp->state = both & TCP_SIDE_FIN_ACKED ? SL_TCP_TIME_WAIT : SL_TCP_LAST_ACK;
 	else if (any & TCP_SIDE_FIN)
@@ -177,21 +179,42 @@ next_any(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_d
 	tcp_set_step(tcp, step);
 }
 
+/*
+ * Nearly every segment there is: of an established connection, with the next data or none, and with an
+ * acknowledgement that is not older than the last.  What is so lies within all the bounds of tcp_check;
+ * whatever is not so is left to next_any.
+ */
+static SL_ALWAYS_INLINE bool
+advances(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_direction direction)
+{
+	struct sl_tcp_side *s = &tcp->side[direction], *r = &tcp->side[!direction];
+	const uint32_t end = segment->seq + segment->length;
+	const uint32_t scale = tcp->scale >> (direction * 4) & 15;
+	const uint32_t window = (uint32_t)segment->window << scale;
+	const uint32_t distances = (end - s->end) | (s->limit - end) | (r->end - segment->ack) |
+		(segment->ack - s->ack);
+
+	if (tcp->state != SL_TCP_ESTABLISHED || tcp->fresh != 0 ||
+		(segment->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
+		return false;
+	/* A distance backwards is negative. */
+	if (distances >> 31 != 0 || window > 1u << tcp->window_log[direction])
+		return false;
+	s->end = end;
+	s->ack = segment->ack;
+	if (tcp_is_after(segment->ack + window, r->limit))
+		r->limit = segment->ack + window;
+	return true;
+}
+
 void
 sl_tcp_next(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 	enum sluice_direction direction, enum sl_flow_tcp mode, struct sl_tcp_step *step)
 {
-	const struct tcp_pass pass = tcp_pass_of(tcp, segment, direction);
-
-	/* Nearly every segment there is. */
-	if (SL_LIKELY(tcp->state == SL_TCP_ESTABLISHED && tcp->fresh == 0 &&
-		    (segment->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
-		    tcp_check(&pass) == SL_REASON_NONE)) {
-		tcp_update(&pass);
+	if (SL_LIKELY(advances(tcp, segment, direction)))
 		*step = (struct sl_tcp_step){.class = SL_FLOW_TCP_ESTABLISHED};
-		return;
-	}
-	next_any(tcp, segment, direction, mode, step);
+	else
+		next_any(tcp, segment, direction, mode, step);
 }
 
 static SL_ALWAYS_INLINE uint32_t
