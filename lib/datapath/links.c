@@ -173,7 +173,7 @@ share_link(struct links *links, struct link *link, uint32_t n_workers)
 	};
 }
 
-/* Buffers that a link's queues and its workers may hold at once, those of fragments aside. */
+/* Buffers that a link's queues and the bursts of its workers may hold at once. */
 static uint32_t
 count_buffers(const struct link *link)
 {
@@ -182,8 +182,6 @@ count_buffers(const struct link *link)
 	for (uint32_t side = 0; side < 2; side++)
 		n += link->n_queues *
 			(port_queue_buffers(&link->ports[side]) + SL_PIPELINE_BURST_MAX);
-	if (link->n_queues > 1)
-		n += link->n_queues * WORKER_INBOX_MAX;
 	return n;
 }
 
@@ -266,8 +264,13 @@ links_held_max(const struct links *links)
 {
 	uint32_t n = UINT32_MAX;
 
-	for (uint32_t i = 0; i < links->n; i++)
-		n = SL_MIN(n, links->list[i].n_spare / buffers_of_frame(&links->list[i]));
+	for (uint32_t i = 0; i < links->n; i++) {
+		const struct link *link = &links->list[i];
+		uint32_t in_inboxes = link->n_queues > 1 ? link->n_queues * WORKER_INBOX_MAX : 0;
+		uint32_t spare = link->n_spare > in_inboxes ? link->n_spare - in_inboxes : 0;
+
+		n = SL_MIN(n, spare / buffers_of_frame(link));
+	}
 	return n;
 }
 

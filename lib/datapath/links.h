@@ -32,7 +32,7 @@ struct link {
 	uint8_t zone;
 	uint16_t n_queues;
 	struct steer steer;
-	uint32_t n_spare; /* buffers of the pool that neither queues nor workers need */
+	uint32_t n_spare; /* buffers of the pool that neither queues nor bursts need */
 	uint64_t workers; /* bit i: worker i serves it */
 };
 
@@ -61,7 +61,7 @@ uint64_t links_workers(const struct links *links);
 void links_spread(struct links *links, struct worker *const workers[]);
 /* Whether any link has several queues, so that packets may have to be handed over. */
 bool links_share(const struct links *links);
-/* Fragments that may be held without taking buffers from queues and workers, whatever link they come by. */
+/* Fragments that may be held without taking buffers from queues, bursts and inboxes, whatever link they come by. */
 uint32_t links_held_max(const struct links *links);
 /* How the links of a zone are shared; NULL: no link is in it. */
 const struct steer *links_steer(const struct links *links, uint8_t zone);

@@ -82,4 +82,8 @@ for link in wan lan; do
 		adds_up $direction $link
 	done
 done
+# A stop in the middle of it: workers wait for each other, and end.
+in_host "$PYTHON" "$E2E_DIR/flows.py" udp 10.0.0.2 7001 $N 4000 >/dev/null 2>&1 &
+in_host "$PYTHON" "$E2E_DIR/flows.py" refused 10.1.0.2 7777 $N >/dev/null 2>&1 &
+sleep 0.2
 stop_sluiced
