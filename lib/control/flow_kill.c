@@ -31,7 +31,9 @@ static int
 fail_timeout(uint32_t worker, struct sl_error *err)
 {
 	return sl_error_set(err, SL_ERR_TIMEOUT, NULL,
-		"worker %u does not take commands about its flows; try again", worker);
+		"worker %u does not take commands about its flows: workers tend to flows in the "
+		"modes inline and monitor only",
+		worker);
 }
 
 static int

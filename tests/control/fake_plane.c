@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_RING 1024u
+#define EVENT_RING   1024u
+#define COMMAND_RING 64u
 
 struct fake_worker {
 	struct fake_plane *fake;
@@ -16,6 +17,7 @@ struct fake_worker {
 	struct sl_ring *events;
 	struct sl_pipeline *pipeline; /* while its thread runs */
 	struct sl_flow_table *flows;
+	struct sl_ring *commands;
 	bool flow_events;
 	pthread_t thread;
 	bool has_thread;
@@ -36,6 +38,7 @@ struct fake_plane {
 	_Atomic uint32_t n_published;
 	_Atomic uint32_t n_synchronized;
 	uint64_t flows_ns; /* when their tables were made */
+	struct sl_flow_config flow_config;
 	bool refuses_commands;
 	bool forgets_none;
 	fake_burst_fn *fn;
@@ -183,6 +186,8 @@ flow_command(void *ctx, uint32_t worker, const struct sl_flow_command *command)
 {
 	struct fake_plane *fake = ctx;
 
+	if (fake->workers[worker].has_thread)
+		return sl_ring_put(fake->workers[worker].commands, command);
 	if (!fake->refuses_commands)
 		obey(fake, &fake->workers[worker], command);
 	return !fake->refuses_commands;
@@ -201,16 +206,20 @@ flow_load(void *ctx, const struct sl_flow_saved *saved, uint64_t now_ns)
 bool
 fake_plane_keep_flows(struct fake_plane *fake, uint32_t max, uint64_t now_ns)
 {
-	struct sl_flow_config config;
-
 	fake->flows_ns = now_ns;
-	if (sl_flow_config_init(&config) != 0)
+	if (sl_flow_config_init(&fake->flow_config) != 0)
 		return false;
-	config.max = max;
+	fake->flow_config.max = max;
 	for (uint32_t w = 0; w < fake->n_workers; w++) {
-		sl_flow_table_free(fake->workers[w].flows);
-		fake->workers[w].flows = NULL;
-		if (sl_flow_table_new(&config, w, now_ns, &fake->workers[w].flows) != 0)
+		struct fake_worker *worker = &fake->workers[w];
+
+		sl_flow_table_free(worker->flows);
+		worker->flows = NULL;
+		if (sl_flow_table_new(&fake->flow_config, w, now_ns, &worker->flows) != 0)
+			return false;
+		if (worker->commands == NULL &&
+			sl_ring_new(COMMAND_RING, sizeof(struct sl_flow_command),
+				&worker->commands) != 0)
 			return false;
 	}
 	return true;
@@ -225,7 +234,9 @@ fake_plane_forget_none(struct fake_plane *fake, bool none)
 struct sl_flow_table *
 fake_plane_flows(struct fake_plane *fake, uint32_t worker)
 {
-	return fake->workers[worker].flows;
+	const struct sl_pipeline *pipeline = fake->workers[worker].pipeline;
+
+	return pipeline != NULL ? sl_pipeline_flows(pipeline) : fake->workers[worker].flows;
 }
 
 void
@@ -320,6 +331,7 @@ fake_plane_free(struct fake_plane *fake)
 		sl_counters_free(fake->workers[w].counters);
 		sl_ring_free(fake->workers[w].events);
 		sl_flow_table_free(fake->workers[w].flows);
+		sl_ring_free(fake->workers[w].commands);
 	}
 	free(fake);
 }
@@ -345,7 +357,7 @@ run(void *arg)
 
 		sl_pipeline_run(worker->pipeline, snapshot,
 			atomic_load_explicit(&fake->mode, memory_order_relaxed), 0, fake->frames,
-			FAKE_FRAMES, n + 1, outcomes);
+			FAKE_FRAMES, fake->flows_ns + n + 1, outcomes);
 		atomic_store(&worker->revision, snapshot != NULL ? snapshot->revision : 0);
 		if (fake->fn != NULL)
 			fake->fn(fake->fn_ctx, worker->index, snapshot, outcomes);
@@ -374,6 +386,9 @@ start_worker(struct fake_worker *worker)
 		.paths = &path,
 		.counters = worker->counters,
 		.events = worker->events,
+		.flows = worker->flows != NULL ? &worker->fake->flow_config : NULL,
+		.commands = worker->commands,
+		.now_ns = worker->fake->flows_ns,
 	};
 
 	if (sl_pipeline_new(&options, &worker->pipeline) != 0)

@@ -62,13 +62,16 @@ void fake_plane_hit(
 bool
 fake_plane_event(struct fake_plane *fake, uint32_t worker, uint64_t revision, uint64_t filter_id);
 
-/* --- Flows, of planes that stand still: commands are obeyed when they come. --- */
+/* --- Flows. --- */
 
-/* From now on every worker has a table for `max` flows. False: out of memory. */
+/*
+ * From now on every worker has a table for `max` flows.  While the plane stands still commands are obeyed when they
+ * come; a running worker has a table of its own pipeline, which obeys.  False: out of memory.
+ */
 bool fake_plane_keep_flows(struct fake_plane *fake, uint32_t max, uint64_t now_ns);
-/* NULL: none is kept. */
 /* Contexts of plugins stay when they should be taken out, as with workers that do not get to it. */
 void fake_plane_forget_none(struct fake_plane *fake, bool none);
+/* NULL: none is kept. A running worker's is its own. */
 struct sl_flow_table *fake_plane_flows(struct fake_plane *fake, uint32_t worker);
 /* Rings of commands are full from now on, or are not. */
 void fake_plane_refuse_commands(struct fake_plane *fake, bool refuse);

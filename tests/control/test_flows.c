@@ -331,6 +331,45 @@ test_statistics(void **state)
 	assert_int_equal(stats.pressure, 16);
 }
 
+/* Nobody stops a worker: its flows come and go while they are read. */
+static void
+test_beside_running_workers(void **state)
+{
+	static const struct sl_flow_wanted all;
+	struct fixture *f = *state;
+	struct sl_flow_stats stats;
+	struct sl_error err;
+	uint64_t n_listed = 0;
+	uint64_t n_killed = 0;
+
+	assert_true(fake_plane_start(f->fake, NULL, NULL));
+	fake_plane_wait_bursts(f->fake, 2);
+	for (int round = 0; round < 200; round++) {
+		struct sl_flow_cursor cursor = {0};
+		struct sl_flow_view views[16];
+		bool is_end;
+		uint64_t n;
+
+		assert_int_equal(sl_control_set_flow_events(f->control, round % 2 == 0, &err), 0);
+		n = sl_control_flows(f->control, &all, &cursor, views, 16, &is_end);
+		assert_true(is_end && n <= 2 * FAKE_FRAMES);
+		for (uint64_t i = 0; i < n; i++) {
+			assert_in_range(views[i].key.local_port, FAKE_FIRST_PORT,
+				FAKE_FIRST_PORT + FAKE_FRAMES - 1);
+			assert_int_equal(views[i].key.protocol, 17);
+		}
+		n_listed += n;
+		assert_int_equal(sl_control_flows_kill(f->control, &all, &n, &err), 0);
+		n_killed += n;
+		sl_control_flow_stats(f->control, &stats);
+		assert_true(stats.n <= 2 * FAKE_FRAMES);
+		sl_control_tick(f->control);
+	}
+	assert_true(n_listed > 0);
+	assert_true(n_killed > 0);
+	fake_plane_stop(f->fake);
+}
+
 #define FLOWS(test)  cmocka_unit_test_setup_teardown(test, set_up, fixture_tear_down)
 #define BOOTED(test) cmocka_unit_test_setup_teardown(test, fixture_set_up_booted, fixture_tear_down)
 
@@ -349,6 +388,7 @@ main(void)
 		FLOWS(test_kill_the_wanted),
 		FLOWS(test_events_switch),
 		FLOWS(test_statistics),
+		FLOWS(test_beside_running_workers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
