@@ -344,7 +344,7 @@ test_beside_running_workers(void **state)
 
 	assert_true(fake_plane_start(f->fake, NULL, NULL));
 	fake_plane_wait_bursts(f->fake, 2);
-	for (int round = 0; round < 200; round++) {
+	for (int round = 0; round < 50; round++) {
 		struct sl_flow_cursor cursor = {0};
 		struct sl_flow_view views[16];
 		bool is_end;
