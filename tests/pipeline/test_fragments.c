@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Fragments through the layers: shown singly, held, judged as one, sent as they came. */
-#include "helper.h"
-
-#include "flow/cutter.h"
+#include "fragment_bench.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,26 +9,8 @@
 
 #include <cmocka.h>
 
-#define SECOND     1000000000u
-#define FRAMES_MAX 8u
-#define TRANSPORT  SLUICE_LAYER_INBOUND_TRANSPORT_V4
-#define IPPACKET   SLUICE_LAYER_INBOUND_IPPACKET_V4
-
-/* A fixture whose pipeline holds fragments, and frames to send through it. */
-struct bench {
-	struct fixture fixture;
-	struct sl_pipeline_options options;
-	struct sl_flow_config flows;
-	struct cutter_whole whole;
-	uint8_t bytes[FRAMES_MAX][4096];
-	struct sl_frame frames[FRAMES_MAX];
-	struct sl_outcome outcomes[FRAMES_MAX];
-	uint32_t n;
-	uint64_t now_ns;
-	enum sl_mode mode;
-	uint32_t owner; /* what bench_owner says */
-	uint32_t n_owner_calls;
-};
+#define TRANSPORT SLUICE_LAYER_INBOUND_TRANSPORT_V4
+#define IPPACKET  SLUICE_LAYER_INBOUND_IPPACKET_V4
 
 static uint32_t
 bench_owner(void *ctx, uint32_t path, const struct sl_meta *meta)
@@ -41,124 +21,6 @@ bench_owner(void *ctx, uint32_t path, const struct sl_meta *meta)
 	assert_int_equal(meta->dst_port, 53);
 	bench->n_owner_calls++;
 	return bench->owner;
-}
-
-static void
-bench_pipeline(struct bench *bench)
-{
-	sl_pipeline_free(bench->fixture.pipeline);
-	assert_int_equal(sl_pipeline_new(&bench->options, &bench->fixture.pipeline), 0);
-}
-
-static struct bench *
-bench_new(void)
-{
-	struct bench *bench = calloc(1, sizeof(*bench));
-
-	assert_non_null(bench);
-	fixture_init(&bench->fixture, SL_ENGINE_COMPILED, 0);
-	assert_int_equal(sl_flow_config_init(&bench->flows), 0);
-	bench->flows.max = 0;
-	bench->flows.fragments.held = 64;
-	bench->now_ns = SECOND;
-	bench->owner = 3;
-	bench->options = (struct sl_pipeline_options){
-		.worker = 3,
-		.n_paths = N_PATHS,
-		.paths = bench->fixture.paths,
-		.counters = bench->fixture.counters,
-		.events = bench->fixture.events,
-		.engine = SL_ENGINE_CHECK,
-		.flows = &bench->flows,
-		.now_ns = SECOND,
-	};
-	bench_pipeline(bench);
-	return bench;
-}
-
-static void
-bench_free(struct bench *bench)
-{
-	fixture_fini(&bench->fixture);
-	free(bench);
-}
-
-/* A UDP datagram of 1,600 bytes to port 53. */
-static void
-make_whole(struct bench *bench, uint8_t ip_version, uint32_t id)
-{
-	const struct cutter_plan plan = {
-		.ip_version = ip_version,
-		.protocol = 17,
-		.src = 0x0a000002,
-		.id = id,
-		.n_payload = 1592,
-	};
-
-	cutter_make(&bench->whole, &plan);
-}
-
-/* Puts a fragment into the next burst; its owner is its number there. */
-static void
-push(struct bench *bench, uint32_t offset, uint32_t n, bool is_last)
-{
-	uint8_t *bytes = bench->bytes[bench->n];
-	uint32_t length = cutter_cut(&bench->whole, offset, n, is_last, bytes);
-
-	bench->frames[bench->n] = (struct sl_frame){
-		.bytes = bytes,
-		.contiguous = length,
-		.length = length,
-		.owner = (void *)(uintptr_t)(bench->now_ns + bench->n),
-	};
-	bench->n++;
-}
-
-static void
-run(struct bench *bench, uint32_t path)
-{
-	memset(bench->outcomes, 0xa5, sizeof(bench->outcomes));
-	sl_pipeline_run(bench->fixture.pipeline, bench->fixture.snapshot, bench->mode, path,
-		bench->frames, bench->n, bench->now_ns, bench->outcomes);
-	bench->n = 0;
-	bench->now_ns += FRAMES_MAX;
-}
-
-/* Sends a datagram in two fragments in one burst. */
-static void
-run_two(struct bench *bench, uint32_t path)
-{
-	push(bench, 0, 800, false);
-	push(bench, 800, 800, true);
-	run(bench, path);
-}
-
-/* Every packet of the last burst is held. */
-static void
-expect_held(const struct bench *bench, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		assert_int_equal(bench->outcomes[i].action, SL_OUTCOME_HELD);
-		assert_int_equal(bench->outcomes[i].reason, SL_REASON_NONE);
-	}
-}
-
-/* The last burst let go n fragments, owners from `owner` on, with that outcome; the first of them. */
-static const struct sl_release *
-expect_releases(const struct bench *bench, uint32_t n, uint64_t owner, uint8_t action,
-	enum sl_reason reason)
-{
-	const struct sl_release *releases;
-	uint32_t n_releases;
-
-	releases = sl_pipeline_releases(bench->fixture.pipeline, &n_releases);
-	assert_int_equal(n_releases, n);
-	for (uint32_t i = 0; i < n; i++) {
-		assert_int_equal(releases[i].outcome.action, action);
-		assert_int_equal(releases[i].outcome.reason, reason);
-		assert_int_equal((uintptr_t)releases[i].held.frame.owner, owner + i);
-	}
-	return releases;
 }
 
 static uint32_t
@@ -205,11 +67,11 @@ test_nobody_asks(void **state)
 	(void)state;
 	fixture_add_all(&bench->fixture, IPPACKET, "all", NULL, SLUICE_ACTION_PERMIT);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	run_two(bench, PATH_IN);
+	bench_make_whole(bench, 4, 1);
+	bench_run_two(bench, PATH_IN);
 	for (uint32_t i = 0; i < 2; i++)
 		assert_int_equal(bench->outcomes[i].action, SL_VERDICT_PERMIT);
-	expect_releases(bench, 0, 0, 0, 0);
+	bench_expect_releases(bench, 0, 0, 0, 0);
 	assert_int_equal(sl_fragments_held(sl_pipeline_fragments(bench->fixture.pipeline)), 0);
 	bench_free(bench);
 }
@@ -224,12 +86,12 @@ test_never(void **state)
 	bench_pipeline(bench);
 	add_port_rule(bench, SLUICE_ACTION_BLOCK);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	run_two(bench, PATH_IN);
+	bench_make_whole(bench, 4, 1);
+	bench_run_two(bench, PATH_IN);
 	assert_int_equal(bench->outcomes[0].action, SL_VERDICT_BLOCK);
 	assert_int_equal(bench->outcomes[1].action, SL_VERDICT_PERMIT);
 	assert_null(sl_pipeline_fragments(bench->fixture.pipeline));
-	expect_releases(bench, 0, 0, 0, 0);
+	bench_expect_releases(bench, 0, 0, 0, 0);
 	bench_free(bench);
 }
 
@@ -243,10 +105,10 @@ test_always(void **state)
 	bench->flows.fragments.reassemble = SL_FRAGMENT_REASSEMBLE_ALWAYS;
 	bench_pipeline(bench);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 6, 1);
-	run_two(bench, PATH_OUT);
-	expect_held(bench, 2);
-	expect_releases(bench, 2, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
+	bench_make_whole(bench, 6, 1);
+	bench_run_two(bench, PATH_OUT);
+	bench_expect_held(bench, 2);
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
 	bench_free(bench);
 }
 
@@ -260,19 +122,19 @@ test_permit(void **state)
 	add_port_rule(bench, SLUICE_ACTION_PERMIT);
 	fixture_add_all(&bench->fixture, TRANSPORT, "rest", NULL, SLUICE_ACTION_BLOCK);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	push(bench, 800, 800, true);
-	push(bench, 400, 400, false);
-	run(bench, PATH_IN);
-	expect_held(bench, 2);
-	expect_releases(bench, 0, 0, 0, 0);
+	bench_make_whole(bench, 4, 1);
+	bench_push(bench, 800, 800, true);
+	bench_push(bench, 400, 400, false);
+	bench_run(bench, PATH_IN);
+	bench_expect_held(bench, 2);
+	bench_expect_releases(bench, 0, 0, 0, 0);
 	bench->now_ns = SECOND + 2;
-	push(bench, 0, 400, false);
-	run(bench, PATH_IN);
-	expect_held(bench, 1);
-	expect_releases(bench, 3, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
-	run(bench, PATH_IN);
-	expect_releases(bench, 0, 0, 0, 0);
+	bench_push(bench, 0, 400, false);
+	bench_run(bench, PATH_IN);
+	bench_expect_held(bench, 1);
+	bench_expect_releases(bench, 3, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
+	bench_run(bench, PATH_IN);
+	bench_expect_releases(bench, 0, 0, 0, 0);
 	assert_int_equal(bench->fixture.counters->flows.fragments, 3);
 	assert_int_equal(bench->fixture.counters->flows.datagrams, 1);
 	assert_int_equal(bench->fixture.counters->layers[TRANSPORT].permit, 1);
@@ -289,13 +151,13 @@ test_block(void **state)
 	(void)state;
 	add_port_rule(bench, SLUICE_ACTION_BLOCK);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	push(bench, 0, 400, false);
-	push(bench, 400, 400, false);
-	push(bench, 800, 800, true);
-	run(bench, PATH_IN);
-	expect_held(bench, 3);
-	releases = expect_releases(bench, 3, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
+	bench_make_whole(bench, 4, 1);
+	bench_push(bench, 0, 400, false);
+	bench_push(bench, 400, 400, false);
+	bench_push(bench, 800, 800, true);
+	bench_run(bench, PATH_IN);
+	bench_expect_held(bench, 3);
+	releases = bench_expect_releases(bench, 3, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_string_equal(fixture_key(&bench->fixture, &releases[i].outcome), "port");
 	assert_int_equal(bench->fixture.counters->reasons[SL_REASON_FILTER], 3);
@@ -339,9 +201,9 @@ test_views(void **state)
 		fixture_add_mock(&bench->fixture, rows[i].layer, "spy", NULL,
 			SLUICE_ACTION_CALLOUT_INSPECTION, SLUICE_ACTION_CONTINUE);
 		fixture_compile(&bench->fixture);
-		make_whole(bench, 4, 1);
-		run_two(bench, rows[i].path);
-		expect_releases(bench, 2, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
+		bench_make_whole(bench, 4, 1);
+		bench_run_two(bench, rows[i].path);
+		bench_expect_releases(bench, 2, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
 		assert_int_equal(count_calls(rows[i].layer, 14 + 20 + 800), rows[i].n_single);
 		assert_int_equal(count_calls(rows[i].layer, 14 + 20 + 1600), rows[i].n_whole);
 		assert_int_equal(mock_n_calls, rows[i].n_single + rows[i].n_whole);
@@ -372,15 +234,15 @@ test_flags(void **state)
 		filter->action = SLUICE_ACTION_BLOCK;
 		fixture_add(&bench->fixture, filter);
 		fixture_compile(&bench->fixture);
-		make_whole(bench, 4, 1);
-		run_two(bench, i < 2 ? PATH_IN : PATH_OUT);
+		bench_make_whole(bench, 4, 1);
+		bench_run_two(bench, i < 2 ? PATH_IN : PATH_OUT);
 		if (i % 2 == 0) {
 			assert_int_equal(bench->outcomes[0].action, SL_VERDICT_BLOCK);
 			assert_int_equal(bench->outcomes[1].action, SL_VERDICT_BLOCK);
-			expect_releases(bench, 0, 0, 0, 0);
+			bench_expect_releases(bench, 0, 0, 0, 0);
 		} else {
-			expect_held(bench, 2);
-			expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
+			bench_expect_held(bench, 2);
+			bench_expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
 		}
 		bench_free(bench);
 	}
@@ -397,20 +259,20 @@ test_overlap(void **state)
 		SLUICE_ACTION_CALLOUT_INSPECTION, SLUICE_ACTION_CONTINUE);
 	add_port_rule(bench, SLUICE_ACTION_PERMIT);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	push(bench, 0, 400, false);
-	push(bench, 400, 400, false);
-	push(bench, 400, 400, false);
-	push(bench, 392, 400, false);
-	push(bench, 800, 800, true);
-	run(bench, PATH_IN);
-	expect_held(bench, 2);
+	bench_make_whole(bench, 4, 1);
+	bench_push(bench, 0, 400, false);
+	bench_push(bench, 400, 400, false);
+	bench_push(bench, 400, 400, false);
+	bench_push(bench, 392, 400, false);
+	bench_push(bench, 800, 800, true);
+	bench_run(bench, PATH_IN);
+	bench_expect_held(bench, 2);
 	assert_int_equal(bench->outcomes[2].action, SL_VERDICT_BLOCK);
 	assert_int_equal(bench->outcomes[2].reason, SL_REASON_FRAG_DUPLICATE);
 	assert_int_equal(bench->outcomes[3].reason, SL_REASON_FRAG_OVERLAP);
 	assert_int_equal(bench->outcomes[4].action, SL_VERDICT_BLOCK);
 	assert_int_equal(bench->outcomes[4].reason, SL_REASON_FRAG_ENDED);
-	expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FRAG_OVERLAP);
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FRAG_OVERLAP);
 	assert_int_equal(bench->fixture.counters->reasons[SL_REASON_FRAG_DUPLICATE], 1);
 	assert_int_equal(bench->fixture.counters->reasons[SL_REASON_FRAG_OVERLAP], 3);
 	assert_int_equal(bench->fixture.counters->reasons[SL_REASON_FRAG_ENDED], 1);
@@ -439,18 +301,18 @@ test_time(void **state)
 	for (uint32_t i = 0; i < 2; i++) {
 		uint64_t owner = bench->now_ns;
 
-		make_whole(bench, 4, 1);
-		push(bench, 0, 400, false);
-		push(bench, 400, 400, false);
-		run(bench, PATH_IN);
-		expect_held(bench, 2);
+		bench_make_whole(bench, 4, 1);
+		bench_push(bench, 0, 400, false);
+		bench_push(bench, 400, 400, false);
+		bench_run(bench, PATH_IN);
+		bench_expect_held(bench, 2);
 		bench->now_ns += 30 * (uint64_t)SECOND;
 		if (i == 0)
 			sl_pipeline_tick(bench->fixture.pipeline, bench->fixture.snapshot,
 				bench->mode, bench->now_ns);
 		else
-			run(bench, PATH_OUT);
-		expect_releases(bench, 2, owner, SL_VERDICT_BLOCK, SL_REASON_FRAG_TIMEOUT);
+			bench_run(bench, PATH_OUT);
+		bench_expect_releases(bench, 2, owner, SL_VERDICT_BLOCK, SL_REASON_FRAG_TIMEOUT);
 		assert_int_equal(
 			bench->fixture.counters->reasons[SL_REASON_FRAG_TIMEOUT], 2 * (i + 1));
 		assert_true(sl_ring_get(bench->fixture.events, &event));
@@ -474,12 +336,12 @@ test_evicted(void **state)
 	add_port_rule(bench, SLUICE_ACTION_PERMIT);
 	fixture_compile(&bench->fixture);
 	for (uint32_t i = 0; i < 3; i++) {
-		make_whole(bench, 4, i);
-		push(bench, 0, 400, false);
+		bench_make_whole(bench, 4, i);
+		bench_push(bench, 0, 400, false);
 	}
-	run(bench, PATH_IN);
-	expect_held(bench, 3);
-	expect_releases(bench, 1, SECOND, SL_VERDICT_BLOCK, SL_REASON_FRAG_EVICTED);
+	bench_run(bench, PATH_IN);
+	bench_expect_held(bench, 3);
+	bench_expect_releases(bench, 1, SECOND, SL_VERDICT_BLOCK, SL_REASON_FRAG_EVICTED);
 	assert_int_equal(bench->fixture.counters->reasons[SL_REASON_FRAG_EVICTED], 1);
 	assert_int_equal(count_events(bench, SL_REASON_FRAG_EVICTED), 1);
 	bench_free(bench);
@@ -494,11 +356,11 @@ test_refused(void **state)
 	(void)state;
 	add_port_rule(bench, SLUICE_ACTION_PERMIT);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
+	bench_make_whole(bench, 4, 1);
 	bench->whole.bytes[14 + 20 + 4] = 0xff; /* UDP length */
-	run_two(bench, PATH_IN);
-	expect_held(bench, 2);
-	expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_UDP_BAD_LENGTH);
+	bench_run_two(bench, PATH_IN);
+	bench_expect_held(bench, 2);
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_UDP_BAD_LENGTH);
 	assert_int_equal(bench->fixture.counters->reasons[SL_REASON_UDP_BAD_LENGTH], 2);
 	assert_int_equal(count_events(bench, SL_REASON_UDP_BAD_LENGTH), 1);
 	bench_free(bench);
@@ -514,20 +376,20 @@ test_monitor(void **state)
 	add_port_rule(bench, SLUICE_ACTION_BLOCK);
 	fixture_compile(&bench->fixture);
 	bench->mode = SL_MODE_MONITOR;
-	make_whole(bench, 4, 1);
-	run_two(bench, PATH_IN);
+	bench_make_whole(bench, 4, 1);
+	bench_run_two(bench, PATH_IN);
 	for (uint32_t i = 0; i < 2; i++)
 		assert_int_equal(bench->outcomes[i].action, SL_VERDICT_PERMIT);
-	expect_releases(bench, 0, 0, 0, 0);
+	bench_expect_releases(bench, 0, 0, 0, 0);
 	assert_int_equal(bench->fixture.counters->would_drop[SL_REASON_FILTER], 2);
 	assert_int_equal(bench->fixture.counters->reasons[SL_REASON_FILTER], 0);
 	assert_int_equal(count_events(bench, SL_REASON_FILTER), 1);
 	/* Copies are forgotten when it becomes inline: their fragments have left. */
-	push(bench, 0, 800, false);
-	run(bench, PATH_IN);
+	bench_push(bench, 0, 800, false);
+	bench_run(bench, PATH_IN);
 	bench->mode = SL_MODE_INLINE;
-	run(bench, PATH_IN);
-	expect_releases(bench, 0, 0, 0, 0);
+	bench_run(bench, PATH_IN);
+	bench_expect_releases(bench, 0, 0, 0, 0);
 	assert_int_equal(sl_fragments_held(sl_pipeline_fragments(bench->fixture.pipeline)), 0);
 	bench_free(bench);
 }
@@ -546,17 +408,17 @@ test_modes(void **state)
 	for (uint32_t i = 0; i < SL_ARRAY_LEN(modes); i++) {
 		owner = bench->now_ns;
 		bench->mode = SL_MODE_INLINE;
-		make_whole(bench, 4, i);
-		push(bench, 0, 800, false);
-		run(bench, PATH_IN);
-		expect_held(bench, 1);
+		bench_make_whole(bench, 4, i);
+		bench_push(bench, 0, 800, false);
+		bench_run(bench, PATH_IN);
+		bench_expect_held(bench, 1);
 		bench->mode = modes[i];
 		if (modes[i] == SL_MODE_BLOCK)
-			run(bench, PATH_IN);
+			bench_run(bench, PATH_IN);
 		else
 			sl_pipeline_tick(bench->fixture.pipeline, bench->fixture.snapshot,
 				bench->mode, bench->now_ns);
-		expect_releases(bench, 1, owner,
+		bench_expect_releases(bench, 1, owner,
 			modes[i] == SL_MODE_BLOCK ? SL_VERDICT_BLOCK : SL_VERDICT_PERMIT,
 			modes[i] == SL_MODE_BLOCK ? SL_REASON_MODE_BLOCK : SL_REASON_NONE);
 	}
@@ -574,18 +436,18 @@ test_policy_change(void **state)
 	(void)state;
 	add_port_rule(bench, SLUICE_ACTION_BLOCK);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	push(bench, 0, 800, false);
-	run(bench, PATH_IN);
-	expect_held(bench, 1);
+	bench_make_whole(bench, 4, 1);
+	bench_push(bench, 0, 800, false);
+	bench_run(bench, PATH_IN);
+	bench_expect_held(bench, 1);
 	other = *bench->fixture.snapshot;
 	other.needs_whole = false;
 	other.layers[TRANSPORT] = NULL;
-	push(bench, 800, 800, true);
+	bench_push(bench, 800, 800, true);
 	sl_pipeline_run(bench->fixture.pipeline, &other, SL_MODE_INLINE, PATH_IN, bench->frames, 1,
 		bench->now_ns, bench->outcomes);
 	assert_int_equal(bench->outcomes[0].action, SL_VERDICT_PERMIT);
-	expect_releases(bench, 1, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
+	bench_expect_releases(bench, 1, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
 	bench_free(bench);
 }
 
@@ -597,13 +459,13 @@ test_drain(void **state)
 	(void)state;
 	add_port_rule(bench, SLUICE_ACTION_PERMIT);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	push(bench, 0, 400, false);
-	push(bench, 800, 800, true);
-	run(bench, PATH_IN);
-	expect_held(bench, 2);
+	bench_make_whole(bench, 4, 1);
+	bench_push(bench, 0, 400, false);
+	bench_push(bench, 800, 800, true);
+	bench_run(bench, PATH_IN);
+	bench_expect_held(bench, 2);
 	sl_pipeline_drain(bench->fixture.pipeline, bench->now_ns);
-	expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FRAG_TIMEOUT);
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FRAG_TIMEOUT);
 	assert_int_equal(sl_fragments_held(sl_pipeline_fragments(bench->fixture.pipeline)), 0);
 	bench_free(bench);
 }
@@ -638,20 +500,20 @@ test_paced(void **state)
 	add_port_rule(bench, SLUICE_ACTION_PERMIT);
 	fixture_compile(&bench->fixture);
 	for (uint32_t id = 0; id < 2; id++) {
-		make_whole(bench, 4, id);
+		bench_make_whole(bench, 4, id);
 		for (uint32_t i = id == 0 ? 0 : 1; i < 199 + id; i++) {
-			push(bench, i * 8, 8, i == 199);
+			bench_push(bench, i * 8, 8, i == 199);
 			if (bench->n == FRAMES_MAX)
-				run(bench, PATH_IN);
+				bench_run(bench, PATH_IN);
 		}
-		run(bench, PATH_IN);
+		bench_run(bench, PATH_IN);
 	}
 	/* Now the last of the one and the first of the other. */
-	make_whole(bench, 4, 0);
-	push(bench, 199 * 8, 8, true);
-	make_whole(bench, 4, 1);
-	push(bench, 0, 8, false);
-	run(bench, PATH_IN);
+	bench_make_whole(bench, 4, 0);
+	bench_push(bench, 199 * 8, 8, true);
+	bench_make_whole(bench, 4, 1);
+	bench_push(bench, 0, 8, false);
+	bench_run(bench, PATH_IN);
 	assert_int_equal(bench->fixture.counters->flows.datagrams, 2);
 	assert_int_equal(count_releases(bench, SL_VERDICT_PERMIT, 2), 256);
 	sl_pipeline_tick(
@@ -679,10 +541,10 @@ test_handed(void **state)
 	add_port_rule(bench, SLUICE_ACTION_BLOCK);
 	fixture_compile(&bench->fixture);
 	bench->owner = 5;
-	make_whole(bench, 4, 1);
-	run_two(bench, PATH_IN);
-	expect_held(bench, 2);
-	releases = expect_releases(bench, 2, SECOND, SL_OUTCOME_HANDED, SL_REASON_NONE);
+	bench_make_whole(bench, 4, 1);
+	bench_run_two(bench, PATH_IN);
+	bench_expect_held(bench, 2);
+	releases = bench_expect_releases(bench, 2, SECOND, SL_OUTCOME_HANDED, SL_REASON_NONE);
 	assert_int_equal(bench->n_owner_calls, 1);
 	assert_int_equal(mock_n_calls, 2);
 	assert_int_equal(bench->fixture.counters->flows.handed_over, 2);
@@ -695,8 +557,8 @@ test_handed(void **state)
 	mock_reset();
 	sl_pipeline_run(bench->fixture.pipeline, bench->fixture.snapshot, SL_MODE_INLINE, PATH_IN,
 		frames, 2, bench->now_ns, bench->outcomes);
-	expect_held(bench, 2);
-	expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
+	bench_expect_held(bench, 2);
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
 	assert_int_equal(bench->n_owner_calls, 1);
 	assert_int_equal(mock_n_calls, 1);
 	bench_free(bench);
@@ -718,20 +580,20 @@ test_replies(void **state)
 	filter->action = SLUICE_ACTION_BLOCK;
 	fixture_add(&bench->fixture, filter);
 	fixture_compile(&bench->fixture);
-	make_whole(bench, 4, 1);
-	push(bench, 0, 800, false);
-	run(bench, PATH_IN);
+	bench_make_whole(bench, 4, 1);
+	bench_push(bench, 0, 800, false);
+	bench_run(bench, PATH_IN);
 	/* The first packet of the burst is dropped, and its replies would be suppressed. */
 	bench->now_ns = SECOND;
-	push(bench, 0, 800, false);
-	push(bench, 800, 800, true);
+	bench_push(bench, 0, 800, false);
+	bench_push(bench, 800, 800, true);
 	bench->bytes[1][14 + 20 + 799] = 0x77;
-	run(bench, PATH_IN);
+	bench_run(bench, PATH_IN);
 	assert_int_equal(bench->outcomes[0].reason, SL_REASON_FRAG_DUPLICATE);
 	replies = sl_pipeline_replies(bench->fixture.pipeline, &n);
 	assert_int_equal(n, 1);
 	assert_int_equal(replies[0].bytes[63], 0x77);
-	expect_releases(bench, 2, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
 	bench_free(bench);
 }
 
