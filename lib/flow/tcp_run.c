@@ -179,13 +179,25 @@ next_any(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_d
 	tcp_set_step(tcp, step);
 }
 
+/* Within the windows, if not the next of all. */
+static SL_NOINLINE bool
+fits(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_direction direction)
+{
+	const struct tcp_pass pass = tcp_pass_of(tcp, segment, direction);
+
+	if (tcp_check(&pass) != SL_REASON_NONE)
+		return false;
+	tcp_update(&pass);
+	return true;
+}
+
 /*
  * Nearly every segment there is: of an established connection, with the next data or none, and with an
- * acknowledgement that is not older than the last.  What is so lies within all the bounds of tcp_check;
- * whatever is not so is left to next_any.
+ * acknowledgement that is not older than the last.  Four distances that are not negative tell so, and then it
+ * lies within all the bounds of tcp_check.
  */
 static SL_ALWAYS_INLINE bool
-advances(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_direction direction)
+rides(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_direction direction)
 {
 	struct sl_tcp_side *s = &tcp->side[direction], *r = &tcp->side[!direction];
 	const uint32_t end = segment->seq + segment->length;
@@ -197,9 +209,8 @@ advances(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_d
 	if (tcp->state != SL_TCP_ESTABLISHED || tcp->fresh != 0 ||
 		(segment->flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
 		return false;
-	/* A distance backwards is negative. */
-	if (distances >> 31 != 0 || window > 1u << tcp->window_log[direction])
-		return false;
+	if (SL_UNLIKELY(distances >> 31 != 0 || window > 1u << tcp->window_log[direction]))
+		return fits(tcp, segment, direction);
 	s->end = end;
 	s->ack = segment->ack;
 	if (tcp_is_after(segment->ack + window, r->limit))
@@ -211,7 +222,7 @@ void
 sl_tcp_next(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 	enum sluice_direction direction, enum sl_flow_tcp mode, struct sl_tcp_step *step)
 {
-	if (SL_LIKELY(advances(tcp, segment, direction)))
+	if (SL_LIKELY(rides(tcp, segment, direction)))
 		*step = (struct sl_tcp_step){.class = SL_FLOW_TCP_ESTABLISHED};
 	else
 		next_any(tcp, segment, direction, mode, step);
@@ -231,24 +242,18 @@ sl_tcp_ride(struct sl_tcp *tcp, const struct sl_frame *frame, const struct sl_me
 {
 	const uint8_t *header = frame->bytes + meta->l4_offset;
 	struct sl_tcp_segment segment;
-	struct tcp_pass pass;
 
-	if (tcp->state != SL_TCP_ESTABLISHED || tcp->fresh != 0 ||
-		(meta->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK ||
-		frame->contiguous < meta->l4_offset + TCP_HEADER_SIZE)
+	if (SL_UNLIKELY(frame->contiguous < meta->l4_offset + TCP_HEADER_SIZE ||
+		    (meta->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) != 0))
 		return false;
 	segment = (struct sl_tcp_segment){
 		.seq = be32(header + 4),
 		.ack = be32(header + 8),
 		.length = meta->payload_len,
 		.window = (uint16_t)be32(header + 12),
-		.flags = TCP_ACK,
+		.flags = meta->tcp_flags,
 	};
-	pass = tcp_pass_of(tcp, &segment, meta->direction);
-	if (tcp_check(&pass) != SL_REASON_NONE)
-		return false;
-	tcp_update(&pass);
-	return true;
+	return rides(tcp, &segment, meta->direction);
 }
 
 bool

@@ -66,6 +66,13 @@ finish(struct bench *bench)
 }
 
 static void
+put32(uint8_t *at, uint32_t number)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(number >> (24 - 8 * i));
+}
+
+static void
 test_members(void **state)
 {
 	static const uint8_t versions[] = {4, 6};
@@ -182,6 +189,69 @@ test_what_is_not_read(void **state)
 	assert_false(finish(&bench));
 }
 
+/* A connection from outside, established, both scaled by 2. */
+static void
+establish(struct sl_tcp *tcp)
+{
+	static const struct sl_tcp_segment segments[] = {
+		{.seq = 99, .length = 1, .flags = SYN, .window = 1000, .scale = 2},
+		{.seq = 299,
+			.ack = 100,
+			.length = 1,
+			.flags = SYN | ACK,
+			.window = 1000,
+			.scale = 2},
+		{.seq = 100, .ack = 300, .flags = ACK, .window = 250, .scale = 0xff},
+	};
+	struct sl_tcp_step step;
+
+	sl_tcp_open(tcp, &segments[0], SLUICE_DIRECTION_INBOUND, SL_FLOW_MIDSTREAM_DROP, &step);
+	sl_tcp_next(tcp, &segments[1], SLUICE_DIRECTION_OUTBOUND, SL_FLOW_TCP_STRICT, &step);
+	sl_tcp_next(tcp, &segments[2], SLUICE_DIRECTION_INBOUND, SL_FLOW_TCP_STRICT, &step);
+	assert_true(step.is_established);
+}
+
+/* The short way is right or does nothing: numbers about every bound, with any flags. */
+static void
+test_ride_is_next(void **state)
+{
+	static const uint8_t flags[] = {ACK, ACK, ACK, PSH | ACK, FIN | ACK, SYN, 4, PSH, 0};
+	uint32_t random = 1, n_ridden = 0;
+	struct sl_tcp before, ridden, tcp;
+	struct sl_tcp_step step;
+	struct bench bench;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		if (i % 50 == 0)
+			establish(&tcp);
+		random = random * 1664525 + 1013904223;
+		start(&bench, 4, flags[(random >> 8) % SL_ARRAY_LEN(flags)]);
+		sl_build_append(&bench.build, (random >> 12) % 100);
+		bench.bytes[bench.build.l4_at + 14] = (uint8_t)((random >> 28) % 4);
+		put32(bench.bytes + bench.build.l4_at + 4,
+			tcp.side[1].end - 1500 + (random >> 9) % 3000);
+		put32(bench.bytes + bench.build.l4_at + 8,
+			tcp.side[0].end - 3000 + (random >> 5) % 3010);
+		assert_true(finish(&bench));
+		before = ridden = tcp;
+		sl_tcp_next(
+			&tcp, &bench.segment, SLUICE_DIRECTION_INBOUND, SL_FLOW_TCP_STRICT, &step);
+		if (sl_tcp_ride(&ridden, &bench.frame, &bench.meta)) {
+			n_ridden++;
+			assert_int_equal(step.reason, SL_REASON_NONE);
+			assert_memory_equal(&ridden, &tcp, sizeof(tcp));
+		} else {
+			assert_memory_equal(&ridden, &before, sizeof(before));
+			assert_true(step.reason != SL_REASON_NONE || bench.segment.flags != ACK ||
+				tcp.state != SL_TCP_ESTABLISHED || tcp.fresh != 0);
+		}
+		if (step.is_reopening)
+			establish(&tcp);
+	}
+	assert_in_range(n_ridden, 500, 10000);
+}
+
 int
 main(void)
 {
@@ -191,6 +261,7 @@ main(void)
 		cmocka_unit_test(test_padding_is_not_payload),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_what_is_not_read),
+		cmocka_unit_test(test_ride_is_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
