@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define TURNS    15u /* of lookups, for each of --repeat */
 #define BURST    32u
 #define SLICE    32768u /* lookups of a turn */
 #define DUE_WORK 128u   /* what the pipeline gives a burst */
@@ -347,8 +348,6 @@ bench_flow_table_measure(
 
 /* --- The case. --- */
 
-static const uint32_t sizes[] = {10000, 100000, 1000000, 10000000};
-
 static void
 say(struct bench_flows *run, const struct bench_flow_table *figures)
 {
@@ -371,14 +370,14 @@ say(struct bench_flows *run, const struct bench_flow_table *figures)
 
 /* What the child does: figures of each size into the pipe. Its exit status. */
 static int
-measure_all(uint32_t n_turns, int output)
+measure_all(const struct bench_flows *run, int output)
 {
 	struct bench_flow_table figures;
 	struct sl_error err = {0};
 	int rc = start_eal(&err);
 
-	for (size_t i = 0; rc == 0 && i < SL_ARRAY_LEN(sizes); i++) {
-		rc = bench_flow_table_measure(sizes[i], n_turns, &figures, &err);
+	for (uint32_t i = 0; rc == 0 && i < run->n_sizes; i++) {
+		rc = bench_flow_table_measure(run->sizes[i], TURNS * run->repeat, &figures, &err);
 		if (rc == 0)
 			rc = bench_appliance_report(output, &figures, sizeof(figures), &err);
 	}
@@ -420,7 +419,7 @@ bench_flows_table(struct bench_flows *run, struct sl_error *err)
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ends[0]);
-		_exit(measure_all(15 * run->repeat, ends[1]));
+		_exit(measure_all(run, ends[1]));
 	}
 	close(ends[1]);
 	take_all(run, ends[0]);

@@ -72,6 +72,25 @@ bench_flows_pipeline_fini(struct bench_flows_pipeline *pipeline)
 
 /* --- Options. --- */
 
+/* "10000,100000" */
+static bool
+read_sizes(struct bench_flows *run, const char *text)
+{
+	char copy[128], *rest = copy, *one;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (run->n_sizes = 0; (one = strsep(&rest, ",")) != NULL; run->n_sizes++) {
+		if (run->n_sizes == BENCH_FLOWS_SIZES_MAX) {
+			fprintf(stderr, "sluice-bench: --flows: \"%s\"; allowed: at most %d\n",
+				text, BENCH_FLOWS_SIZES_MAX);
+			return false;
+		}
+		if (!bench_number32("--flows", one, 1000, 20000000, &run->sizes[run->n_sizes]))
+			return false;
+	}
+	return true;
+}
+
 static bool
 read_cases(bool wanted[], const char *text)
 {
@@ -104,6 +123,8 @@ take_option(struct bench_flows *run, bool wanted[], int option, const char *text
 	switch (option) {
 	case 'o':
 		return read_cases(wanted, text);
+	case 'f':
+		return read_sizes(run, text);
 	case 's':
 		return bench_number32("--seconds", text, 1, 60, &run->seconds);
 	case 'n':
@@ -124,6 +145,7 @@ options(struct bench_flows *run, bool wanted[], int argc, char **argv)
 {
 	static const struct option names[] = {
 		{"only", required_argument, NULL, 'o'},
+		{"flows", required_argument, NULL, 'f'},
 		{"seconds", required_argument, NULL, 's'},
 		{"repeat", required_argument, NULL, 'n'},
 		{"testpmd", required_argument, NULL, 't'},
@@ -144,7 +166,11 @@ options(struct bench_flows *run, bool wanted[], int argc, char **argv)
 int
 bench_flows(int argc, char **argv)
 {
-	struct bench_flows run = {.seconds = 3, .repeat = 3, .testpmd = "dpdk-testpmd"};
+	struct bench_flows run = {.sizes = {10000, 100000, 1000000, 10000000},
+		.n_sizes = 4,
+		.seconds = 3,
+		.repeat = 3,
+		.testpmd = "dpdk-testpmd"};
 	bool wanted[SL_ARRAY_LEN(cases)];
 	struct sl_error err = {0};
 	cpu_set_t cpus;

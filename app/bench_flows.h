@@ -22,9 +22,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define BENCH_FLOWS_SIZES_MAX  8
 #define BENCH_FLOWS_REPEAT_MAX 21
 
 struct bench_flows {
+	uint32_t sizes[BENCH_FLOWS_SIZES_MAX]; /* of the table */
+	uint32_t n_sizes;
 	uint32_t seconds;
 	uint32_t repeat;
 	const char *testpmd;

@@ -209,6 +209,12 @@ class Flows(Bench):
         out = self.json("flows", "--seconds", 1, "--repeat", 1, *args)
         return {line["name"].strip(): line for line in out["results"]}
 
+    def test_table(self):
+        lines = self.lines("--only", "table", "--flows", "10000,20000")
+        self.assertEqual(len(lines), 8)
+        for line in lines.values():
+            self.assertGreater(line["figure"], 0, line)
+
     def test_new(self):
         lines = self.lines("--only", "new")
         self.assertEqual(len(lines), 2)
@@ -231,6 +237,8 @@ class Flows(Bench):
     def test_bad_options(self):
         self.refused('--only: "walk"; allowed: table, new, stall, storm, wire, filters', "flows", "--only", "walk")
         self.refused('--only: "new,"', "flows", "--only", "new,")
+        self.refused('--flows: "999"; allowed: an integer from 1000 to 20000000', "flows", "--flows", "1000,999")
+        self.refused("--flows: ", "flows", "--flows", ",".join(["1000"] * 9))
         self.refused('--seconds: "61"', "flows", "--seconds", "61")
         self.refused("nothing but options", "flows", "more")
 
