@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,6 +229,25 @@ read_files(const struct config_reader *reader, struct sluiced_config *config)
 	config->store = config_text(reader, "store", NULL);
 }
 
+/* Flows that cannot be written at a stop would be missed too late. */
+static void
+check_save(const struct config_reader *reader, const char *save)
+{
+	struct stat state;
+	char folder[PATH_MAX];
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(save, '/') - save + 1), save);
+	if (stat(folder, &state) != 0)
+		config_fault(reader, SL_ERR_NOT_FOUND, "flows/save", "\"%.200s\": %s", folder,
+			strerror(errno));
+	else if (!S_ISDIR(state.st_mode))
+		config_fault(reader, SL_ERR_INVALID_PARAMETER, "flows/save",
+			"\"%.200s\" is not a folder", folder);
+	else if (stat(save, &state) == 0 && !S_ISREG(state.st_mode))
+		config_fault(reader, SL_ERR_INVALID_PARAMETER, "flows/save",
+			"\"%.200s\" is there, and is no plain file", save);
+}
+
 /* Absent members keep the values of sl_flow_config_init. */
 static void
 read_flows(const struct config_reader *reader, struct sluiced_config *config)
@@ -240,6 +260,8 @@ read_flows(const struct config_reader *reader, struct sluiced_config *config)
 	if (app_flows_config_read(json_object_get(reader->json, "flows"), "/flows",
 		    &config->datapath.flows, &config->flows_save, reader->problems) != 0)
 		config->flows_save = NULL;
+	if (config->flows_save != NULL)
+		check_save(reader, config->flows_save);
 }
 
 static void

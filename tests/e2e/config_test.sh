@@ -108,6 +108,13 @@ eventually 5 grep -q "^STOPPING=1" "$TMP/notified"
 kill $notified
 
 LINKS='[{"name": "l", "inside": "null:no-rx=1", "outside": "null:no-rx=1"}]'
+for save in /nonexistent/flows "$TMP/sluiced.json/flows" "$TMP"; do
+	configure '"flows": {"save": "'"$save"'"}'
+	refused 2
+	says "/flows/save"
+done
+configure '"flows": {"save": "'"$TMP"'/flows", "timeouts": {"udp": 30.5}}'
+"$BUILD/sluiced" --config "$TMP/sluiced.json" --check >/dev/null
 configure
 "$BUILD/sluiced" --config "$TMP/sluiced.json" --check >/dev/null
 "$BUILD/sluiced" --version | grep -q '^sluiced [0-9]'
