@@ -2,6 +2,10 @@
 #include "datapath/sl_datapath.h"
 
 #include "datapath/lab.h"
+#include "datapath/leave.h"
+
+#include <rte_mempool.h>
+#include <rte_ring.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -322,6 +326,41 @@ held_fragments_never_take_all_buffers(void)
 	free_all(datapath, snapshot);
 }
 
+/* An inbox that is full refuses packets, which are then dropped under a name; nothing gets lost between. */
+static void
+a_full_inbox_drops_by_name(void)
+{
+	struct sl_datapath *datapath = lab_datapath("null:", "null:", 1);
+	struct rte_mempool *pool = rte_mempool_lookup("sluice-link-0");
+	struct rte_ring *inbox = rte_ring_create("inbox", 4, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	static struct worker_shared shared;
+	static struct worker worker = {.shared = &shared};
+	struct lane lane = {.path = 5};
+	struct rte_mbuf *mbuf;
+
+	LAB_CHECK(inbox != NULL && sl_counters_new(&worker.counters) == 0);
+	shared.inboxes[1] = inbox;
+	lane.counter = &worker.counters->links[2][1];
+	for (int i = 0; i < 10; i++) {
+		mbuf = rte_pktmbuf_alloc(pool);
+		LAB_CHECK(mbuf != NULL);
+		leave_to_worker(&worker, &lane, mbuf, i == 0 ? SL_FRAME_VIEWED : 0, 1);
+	}
+	LAB_EQUAL(rte_ring_count(inbox), 3);
+	LAB_EQUAL(lab_buffers(), 3);
+	LAB_EQUAL(worker.counters->flows.handed_over, 3);
+	LAB_EQUAL(worker.counters->reasons[SL_REASON_HANDOVER_FULL], 7);
+	LAB_EQUAL(lane.counter->dropped, 7);
+	for (int i = 0; rte_ring_dequeue(inbox, (void **)&mbuf) == 0; i++) {
+		LAB_EQUAL(leave_tag_path(mbuf->hash.usr), 5);
+		LAB_EQUAL(leave_tag_flags(mbuf->hash.usr), i == 0 ? SL_FRAME_VIEWED : 0);
+		rte_pktmbuf_free(mbuf);
+	}
+	rte_ring_free(inbox);
+	sl_counters_free(worker.counters);
+	sl_datapath_free(datapath);
+}
+
 #define EXPERIMENT(name)                      \
 	static void test_##name(void **state) \
 	{                                     \
@@ -337,6 +376,7 @@ EXPERIMENT(idle_flows_end)
 EXPERIMENT(commands_are_obeyed)
 EXPERIMENT(who_has_no_link_keeps_no_flows)
 EXPERIMENT(held_fragments_never_take_all_buffers)
+EXPERIMENT(a_full_inbox_drops_by_name)
 
 int
 main(void)
@@ -350,6 +390,7 @@ main(void)
 		cmocka_unit_test(test_commands_are_obeyed),
 		cmocka_unit_test(test_who_has_no_link_keeps_no_flows),
 		cmocka_unit_test(test_held_fragments_never_take_all_buffers),
+		cmocka_unit_test(test_a_full_inbox_drops_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
