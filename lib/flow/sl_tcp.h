@@ -111,7 +111,8 @@ void sl_tcp_open(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
 	struct sl_tcp_step *step);
 /*
  * A further segment.  With STRICT `step->reason` may tell it to be dropped, and `tcp` is then as it was;
- * with LOOSE it never does, and what cannot be right changes no state.
+ * with LOOSE it never does, and what cannot be right changes no state.  LOOSE goes along, too, with a side
+ * whose peer's segments take another way.
  *
  * is_established comes a second time only when both hosts have forgotten the connection and opened
  * another with the same ports, see SYN above.

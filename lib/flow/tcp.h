@@ -186,6 +186,11 @@ void tcp_take_other_answer(const struct tcp_pass *pass);
 /* After a segment that may acknowledge a SYN: notes that it does. */
 void tcp_note_syn_acked(const struct tcp_pass *pass);
 
+/* --- tcp_open_run.c --- */
+
+/* Picks up with a segment that acknowledges; all that was known is forgotten. */
+void tcp_pick_up(const struct tcp_pass *pass);
+
 /* --- tcp_reset_run.c --- */
 
 /* A segment with RST: NONE, or TCP_RST_OUT_OF_WINDOW; the state is CLOSED when the receiver takes it. */

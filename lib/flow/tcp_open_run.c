@@ -7,8 +7,8 @@
  * A connection of which nothing is known but this segment.  How far the receiver has acknowledged is not
  * known either: anything that the sender's windows allow.
  */
-static void
-pick_up(const struct tcp_pass *pass)
+void
+tcp_pick_up(const struct tcp_pass *pass)
 {
 	const struct sl_tcp_segment *segment = pass->segment;
 	uint32_t end = segment->seq + segment->length;
@@ -49,7 +49,7 @@ open_with(const struct tcp_pass *pass, enum sl_flow_midstream midstream)
 	if (flags & TCP_SYN)
 		tcp_begin_with_answer(pass->tcp, pass->segment, pass->direction);
 	else
-		pick_up(pass);
+		tcp_pick_up(pass);
 	return SL_REASON_NONE;
 }
 

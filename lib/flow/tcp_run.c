@@ -158,6 +158,39 @@ judge(const struct tcp_pass *pass, bool *is_reopening)
 	return flags & TCP_ACK ? tcp_syn_ack(pass) : tcp_syn(pass, is_reopening);
 }
 
+/*
+ * LOOSE is for filters that see a part of the traffic: one direction, say.  Whoever sends the next number, and
+ * whose peer's SYN was never seen, has an opened connection; where it does not fit what is known, that is
+ * because the rest passes elsewhere.
+ */
+static bool
+goes_on_unseen(const struct tcp_pass *pass, enum sl_reason reason)
+{
+	const struct sl_tcp *tcp = pass->tcp;
+
+	return (pass->segment->flags & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK &&
+		(tcp->state < SL_TCP_ESTABLISHED ||
+			(tcp->state == SL_TCP_ESTABLISHED && reason != SL_REASON_NONE)) &&
+		tcp_is_known(*pass->s_flags) && !(*pass->r_flags & TCP_SIDE_SYN) &&
+		pass->segment->seq == pass->s->end;
+}
+
+static enum sl_reason
+judge_loosely(const struct tcp_pass *pass, bool *is_reopening)
+{
+	const struct sl_tcp before = *pass->tcp;
+	enum sl_reason reason = judge(pass, is_reopening);
+	const struct sl_tcp after = *pass->tcp;
+
+	*pass->tcp = before;
+	if (goes_on_unseen(pass, reason)) {
+		tcp_pick_up(pass);
+		return SL_REASON_NONE;
+	}
+	*pass->tcp = after;
+	return reason;
+}
+
 /* Anything: on a copy, so that what must not pass changes nothing. */
 static SL_NOINLINE void
 next_any(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_direction direction,
@@ -167,7 +200,8 @@ next_any(struct sl_tcp *tcp, const struct sl_tcp_segment *segment, enum sluice_d
 	const struct tcp_pass pass = tcp_pass_of(&next, segment, direction);
 
 	*step = (struct sl_tcp_step){0};
-	step->reason = judge(&pass, &step->is_reopening);
+	step->reason = mode == SL_FLOW_TCP_LOOSE ? judge_loosely(&pass, &step->is_reopening)
+						 : judge(&pass, &step->is_reopening);
 	if (step->reason == SL_REASON_NONE && !step->is_reopening) {
 		tcp_set_state(&next);
 		step->is_established = tcp->state < SL_TCP_ESTABLISHED &&

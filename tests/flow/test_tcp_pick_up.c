@@ -125,6 +125,43 @@ test_loose(void **state)
 		"< A  311 102 0 1000 = time_wait", "> S  9000 - 0 1000 reopens");
 }
 
+/* LOOSE where only one direction passes: the opener's, then the answerer's. */
+static void
+test_loose_one_way(void **state)
+{
+	struct script script = {.mode = SL_FLOW_TCP_LOOSE};
+
+	(void)state;
+	SCRIPT_PLAY(&script, "> S  100 -   0 1000 = syn_sent", "> A  999 301 0 1000 = syn_sent",
+		"> A  101 301 0 1000 = established!", "> A  101 301 1000 1000 = established",
+		"> A  1101 90000 1000 1000 = established",
+		/* Nobody knows these numbers. */
+		"> FA 3000000000 301 0 1000 = established",
+		"< A  3000000000 301 0 1000 = established", "> FA 2101 95000 0 1000 = fin_wait",
+		"> A  2102 95001 0 1000 = fin_wait");
+	script = (struct script){.mode = SL_FLOW_TCP_LOOSE, .midstream = SL_FLOW_MIDSTREAM_ADOPT};
+	SCRIPT_PLAY(&script, "< SA 300 101 0 1000 = syn_recv",
+		"< A  301 1101 500 1000 = established!", "< FA 801 1101 0 1000 = fin_wait");
+}
+
+/* More than any window, of which no acknowledgement is seen. */
+static void
+test_loose_one_way_for_long(void **state)
+{
+	struct script script = {.mode = SL_FLOW_TCP_LOOSE};
+	struct sl_tcp_segment data = {.seq = 101, .ack = 301, .flags = 16, .scale = 0xff};
+
+	(void)state;
+	SCRIPT_PLAY(&script, "> S 100 - 0 1000 = syn_sent", "> A 101 301 0 1000 = established!");
+	data.payload = data.length = 60000;
+	for (uint64_t sent = 0; sent < (3ull << 30); sent += data.length, data.seq += data.length)
+		sl_tcp_next(&script.tcp, &data, OUT, SL_FLOW_TCP_LOOSE, &script.step);
+	data.flags = 17;
+	data.length += 1;
+	sl_tcp_next(&script.tcp, &data, OUT, SL_FLOW_TCP_LOOSE, &script.step);
+	assert_int_equal(script.tcp.state, SL_TCP_FIN_WAIT);
+}
+
 int
 main(void)
 {
@@ -136,6 +173,8 @@ main(void)
 		cmocka_unit_test(test_adopted_reset),
 		cmocka_unit_test(test_adopted_close),
 		cmocka_unit_test(test_loose),
+		cmocka_unit_test(test_loose_one_way),
+		cmocka_unit_test(test_loose_one_way_for_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
