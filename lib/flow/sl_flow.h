@@ -139,16 +139,16 @@ static inline bool
 sl_flow_key_of_plain(const struct sl_meta *meta, uint8_t zone, struct sl_flow_key *key)
 {
 	const bool is_inbound = meta->direction == SLUICE_DIRECTION_INBOUND;
-	const uint32_t local = is_inbound ? meta->ip4_dst : meta->ip4_src;
-	const uint32_t remote = is_inbound ? meta->ip4_src : meta->ip4_dst;
-	const uint32_t addresses[8] = {
-		__builtin_bswap32(local), 0, 0, 0, __builtin_bswap32(remote)};
+	const uint32_t local = __builtin_bswap32(is_inbound ? meta->ip4_dst : meta->ip4_src);
+	const uint32_t remote = __builtin_bswap32(is_inbound ? meta->ip4_src : meta->ip4_dst);
 
 	if (meta->ip_version != 4 || meta->vlan_n != 0 ||
 		(meta->protocol != 6 && meta->protocol != 17) ||
 		(meta->present & SL_PRESENT(SRC_PORT)) == 0)
 		return false;
-	__builtin_memcpy(key, addresses, sizeof(addresses));
+	__builtin_memset(key, 0, sizeof(key->local) + sizeof(key->remote));
+	__builtin_memcpy(key->local, &local, sizeof(local));
+	__builtin_memcpy(key->remote, &remote, sizeof(remote));
 	key->local_port = is_inbound ? meta->dst_port : meta->src_port;
 	key->remote_port = is_inbound ? meta->src_port : meta->dst_port;
 	key->domain = (uint32_t)zone << 24;
