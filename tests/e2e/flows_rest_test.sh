@@ -36,7 +36,8 @@ has_event() {
 
 topology
 # Without the file a connection in its midst would be dropped.
-configure '"flows": {"midstream": "drop", "events": true, "save": "'"$TMP"'/flows", "timeouts": {"tcp_time_wait": 1, "tcp_rst": 1}}'
+options='"flows": {"midstream": "drop", "events": true, "save": "'"$TMP"'/flows", "timeouts": {"tcp_time_wait": 1, "tcp_rst": 1}}'
+configure "\"workers\": 2, $options"
 start_sluiced <<'END'
 {"filters": [
   {"key": "out", "name": "TCP from inside", "layer": "ale_auth_connect_v4", "action": "permit",
@@ -95,8 +96,9 @@ at_least "opened" "$(api GET /v1/flows/stats | json 'it["counters"]["opened"]["o
 at_least "blocked" "$(api GET /v1/stats | json 'it["flows"]["blocked"]')" 1
 contains "statistics for people" "$(ctl flows stats)" "time-outs are at 100 %"
 
-# Over a restart.
+# Over a restart, and with another number of workers.
 stop_sluiced
+configure "\"workers\": 1, $options"
 grep -q "flows: .* written to $TMP/flows" "$TMP/sluiced.log" || fail "the log does not tell of flows that were kept"
 [ "$(stat -c %a "$TMP/flows")" = 600 ] || fail "others may read the file"
 start_sluiced -
