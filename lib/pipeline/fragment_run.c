@@ -273,8 +273,8 @@ sl_reassembly_take(
 	left = viewed |
 		sl_pipeline_visit_some(
 			burst, sets, order->n_whole, SL_ORDER_VISITS, fragments & ~viewed);
-	sl_counter_add(
-		&burst->pipeline->counters->flows.fragments, (uint64_t)__builtin_popcountll(left));
+	sl_counter_add(&burst->pipeline->counters->flows.fragments,
+		(uint64_t)__builtin_popcountll(left & ~viewed));
 	for (; left != 0; left &= left - 1)
 		hold(burst, (uint32_t)__builtin_ctzll(left));
 	return fragments;

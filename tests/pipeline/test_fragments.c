@@ -561,6 +561,8 @@ test_handed(void **state)
 	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
 	assert_int_equal(bench->n_owner_calls, 1);
 	assert_int_equal(mock_n_calls, 1);
+	/* Seen twice, they came once. */
+	assert_int_equal(bench->fixture.counters->flows.fragments, 2);
 	bench_free(bench);
 }
 
