@@ -252,6 +252,43 @@ lint_twins(struct sl_lint_run *run, const struct entry *entries, size_t n)
 	}
 }
 
+/* The layer of IPv6 that authorises what this one does for IPv4; NULL: it is no such layer. */
+static const struct sl_layer *
+sibling_of(const struct sl_layer *layer)
+{
+	switch (layer->id) {
+	case SLUICE_LAYER_ALE_AUTH_CONNECT_V4:
+		return sl_layer_by_id(SLUICE_LAYER_ALE_AUTH_CONNECT_V6);
+	case SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V4:
+		return sl_layer_by_id(SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6);
+	default:
+		return NULL;
+	}
+}
+
+/* Who denies all other flows over IPv4 and says nothing about IPv6 has not denied much (WFP section 7.6). */
+static void
+lint_families(struct sl_lint_run *run, const struct entry *entries, size_t n)
+{
+	bool is_used[SLUICE_LAYER_COUNT] = {false};
+
+	for (size_t i = 0; i < n; i++)
+		is_used[entries[i].filter->layer->id] = true;
+	for (size_t i = 0; i < n; i++) {
+		const struct sl_filter *filter = entries[i].filter;
+		const struct sl_layer *sibling = sibling_of(filter->layer);
+
+		if (sibling == NULL || is_used[sibling->id] || filter->n_conditions > 0 ||
+			filter->action != SLUICE_ACTION_BLOCK)
+			continue;
+		sl_lint_report(run, "ipv4_only", &filter->object,
+			"blocks every other flow over IPv4, and \"%s\" has no filters: over IPv6 "
+			"everything passes there",
+			sibling->name);
+		is_used[sibling->id] = true;
+	}
+}
+
 /* All filters whose sublayer exists, in arbitration order; NULL when out of memory. */
 static struct entry *
 collect(const struct sl_policy *policy, size_t *n_entries)
@@ -294,6 +331,7 @@ sl_policy_lint(const struct sl_policy *policy, sl_policy_lint_fn *fn, void *ctx)
 	for (size_t i = 0; i < n && run.n_left > 0; i++)
 		sl_lint_filter(&run, entries[i].filter);
 	lint_match_all(&run, entries, n);
+	lint_families(&run, entries, n);
 	lint_ties(&run, entries, n);
 	qsort(entries, n, sizeof(*entries), compare_hash);
 	lint_twins(&run, entries, n);

@@ -140,6 +140,7 @@ bool sl_policy_check_object(const struct sl_policy *policy, const struct sl_obje
  *   never_match          a filter that no packet can match
  *   sublayer_weight_tie  two sublayers of one weight
  *   shadowed             an earlier filter of the sublayer decides everything that this one matches
+ *   ipv4_only            flows are denied by default over IPv4, and no filter looks at those over IPv6
  * What cannot be seen cheaply is not reported: sets, flags and texts count as overlapping, a filter
  * is compared with a bounded number of its neighbours, and shadowing is found when the conditions
  * are equal or the earlier filter has none.

@@ -361,6 +361,53 @@ test_bounds(void **state)
 	sl_policy_free(policy);
 }
 
+/* A default of denial for flows of one family alone. */
+static void
+test_families(void **state)
+{
+	static const struct {
+		const char *layer;
+		const char *other; /* a permit there, or NULL */
+		bool has_condition;
+		const char *text;
+	} rows[] = {
+		{"ale_auth_recv_accept_v4", NULL, false, "ipv4_only f\n"},
+		{"ale_auth_connect_v4", "ale_auth_recv_accept_v6", false, "ipv4_only f\n"},
+		{"ale_auth_recv_accept_v4", "ale_auth_recv_accept_v6", false, ""},
+		{"ale_auth_recv_accept_v4", NULL, true, ""},
+		{"ale_auth_recv_accept_v6", NULL, false, ""},
+		{"inbound_transport_v4", NULL, false, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SL_ARRAY_LEN(rows); i++) {
+		struct sl_filter *filter = filter_at("f", rows[i].layer);
+		struct sl_policy *policy;
+
+		if (rows[i].has_condition)
+			port(filter, SL_MATCH_EQUAL, 80);
+		policy = with(filter);
+		if (rows[i].other != NULL)
+			add(policy, &make_filter("o", rows[i].other, SLUICE_ACTION_PERMIT)->object);
+		expect(policy, rows[i].text);
+	}
+	expect(with(make_filter("f", "ale_auth_connect_v4", SLUICE_ACTION_PERMIT)), "");
+}
+
+/* Several sublayers deny: that is said once. */
+static void
+test_families_once(void **state)
+{
+	struct sl_policy *policy = with(filter_at("f", "ale_auth_connect_v4"));
+	struct sl_filter *filter = filter_at("g", "ale_auth_connect_v4");
+
+	(void)state;
+	filter->sublayer = make_text("low");
+	add(policy, &make_sublayer("low", 1)->object);
+	add(policy, &filter->object);
+	expect(policy, "ipv4_only f\n");
+}
+
 int
 main(void)
 {
@@ -375,6 +422,8 @@ main(void)
 		cmocka_unit_test(test_hard_and_soft_tie),
 		cmocka_unit_test(test_shadows),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_families),
+		cmocka_unit_test(test_families_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
