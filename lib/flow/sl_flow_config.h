@@ -66,7 +66,8 @@ enum sl_flow_multicast {
 
 /* Whether fragments are put together before the transport layers. */
 enum sl_fragment_reassemble {
-	SL_FRAGMENT_REASSEMBLE_AUTO, /* while the policy has a filter at the transport layers or above */
+	/* While the policy has a filter at the transport layers or above, or flow state is always enforced. */
+	SL_FRAGMENT_REASSEMBLE_AUTO,
 	SL_FRAGMENT_REASSEMBLE_ALWAYS,
 	SL_FRAGMENT_REASSEMBLE_NEVER /* fragments pass one by one, the later ones without ports */
 };

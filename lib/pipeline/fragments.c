@@ -36,6 +36,9 @@ sl_reassembly_new(const struct sl_pipeline_options *options, struct sl_reassembl
 	if (reassembly == NULL)
 		return -ENOMEM;
 	reassembly->reassemble = flows->fragments.reassemble;
+	/* Flow state needs the whole length of a TCP segment. */
+	if (flows->enforce == SL_FLOW_ENFORCE_ALWAYS)
+		reassembly->reassemble = SL_FRAGMENT_REASSEMBLE_ALWAYS;
 	reassembly->owner = options->owner;
 	reassembly->owner_ctx = options->owner_ctx;
 	rc = sl_fragments_new(&flows->fragments, flows->hash_key, &reassembly->table);

@@ -112,6 +112,23 @@ test_always(void **state)
 	bench_free(bench);
 }
 
+/* So does state that is always enforced: segments in fragments count, too. */
+static void
+test_always_enforced(void **state)
+{
+	struct bench *bench = bench_new();
+
+	(void)state;
+	bench->flows.enforce = SL_FLOW_ENFORCE_ALWAYS;
+	bench_pipeline(bench);
+	fixture_compile(&bench->fixture);
+	bench_make_whole(bench, 4, 1);
+	bench_run_two(bench, PATH_OUT);
+	bench_expect_held(bench, 2);
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_PERMIT, SL_REASON_NONE);
+	bench_free(bench);
+}
+
 /* Over several bursts and out of order: what comes last releases all, in the order in which they came. */
 static void
 test_permit(void **state)
@@ -606,6 +623,7 @@ main(void)
 		cmocka_unit_test(test_nobody_asks),
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_always),
+		cmocka_unit_test(test_always_enforced),
 		cmocka_unit_test(test_permit),
 		cmocka_unit_test(test_block),
 		cmocka_unit_test(test_views),
