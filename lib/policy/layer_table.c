@@ -290,15 +290,15 @@ enum {
 /* --- What each layer sees, for its operators. --- */
 
 #define WHY_INBOUND_IPPACKET(id) \
-	"every IP packet and every fragment from outside to inside, before reassembly"
+	"every IP packet and every fragment from outside to inside, and datagrams put together"
 #define WHY_OUTBOUND_IPPACKET(id) \
-	"every IP packet and every fragment from inside to outside, as the last IP layer"
+	"every IP packet and every fragment from inside to outside, and datagrams put together"
 #define WHY_IPFORWARD(id) \
 	"every IP packet in either direction, by source and destination instead of local and remote"
 #define WHY_INBOUND_TRANSPORT(id) \
-	"every packet from outside to inside, by transport header; later fragments have no ports"
+	"every packet from outside to inside, by transport header; fragments put together"
 #define WHY_OUTBOUND_TRANSPORT(id) \
-	"every packet from inside to outside, by transport header; later fragments have no ports"
+	"every packet from inside to outside, by transport header; fragments put together"
 #define WHY_INBOUND_ICMP_ERROR(id) \
 	"ICMP errors from outside about a packet of an inside host"
 #define WHY_OUTBOUND_ICMP_ERROR(id) \
