@@ -23,6 +23,7 @@
 #include "packet/sl_packet.h"
 #include "sdk/sluice_types.h"
 
+#include <emmintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -146,9 +147,9 @@ sl_flow_key_of_plain(const struct sl_meta *meta, uint8_t zone, struct sl_flow_ke
 		(meta->protocol != 6 && meta->protocol != 17) ||
 		(meta->present & SL_PRESENT(SRC_PORT)) == 0)
 		return false;
-	__builtin_memset(key, 0, sizeof(key->local) + sizeof(key->remote));
-	__builtin_memcpy(key->local, &local, sizeof(local));
-	__builtin_memcpy(key->remote, &remote, sizeof(remote));
+	/* One store each: bytes that were written apart cannot be read at once for a while. */
+	_mm_storeu_si128((__m128i *)(void *)key->local, _mm_cvtsi32_si128((int)local));
+	_mm_storeu_si128((__m128i *)(void *)key->remote, _mm_cvtsi32_si128((int)remote));
 	key->local_port = is_inbound ? meta->dst_port : meta->src_port;
 	key->remote_port = is_inbound ? meta->src_port : meta->dst_port;
 	key->domain = (uint32_t)zone << 24;
