@@ -22,7 +22,7 @@ struct bench_flow_table {
 	double bytes_stated; /* a flow: sl_flow_table_bytes */
 	double adds;         /* new flows a second, hash and failing find included */
 	double due_us; /* the longest sl_flow_due of all, in CPU time, while all flows end at once */
-	double due_most_us; /* what 99.99 % of them keep */
+	double due_most_us; /* what 99.9 % of them keep */
 };
 
 /*

@@ -70,8 +70,8 @@ new_region(size_t size, void **region, size_t *region_size)
 	uintptr_t at;
 
 	*region_size = size + PAGE_LARGE;
-	*region = mmap(NULL, *region_size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	*region = mmap(
+		NULL, *region_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (*region == MAP_FAILED)
 		return NULL;
 	at = ((uintptr_t)*region + PAGE_LARGE - 1) & ~(uintptr_t)(PAGE_LARGE - 1);

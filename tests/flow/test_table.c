@@ -125,6 +125,31 @@ test_full(void **state)
 	sl_flow_table_free(table);
 }
 
+/* Full to the last place, each flow takes the place of another: in three hundred thousand none is refused. */
+static void
+test_churn(void **state)
+{
+	enum {
+		MAX = 100000
+	};
+	struct sl_flow_table *table = make_table(MAX);
+	struct sl_flow_key key;
+
+	(void)state;
+	for (uint32_t i = 0; i < 4 * MAX; i++) {
+		if (i >= MAX) {
+			make_key(&key, i - MAX);
+			sl_flow_remove(table, make_find(table, &key));
+		}
+		assert_non_null(make_add(table, i, SL_FLOW_UDP, MAKE_START_NS));
+	}
+	for (uint32_t i = 0; i < 4 * MAX; i++) {
+		make_key(&key, i);
+		assert_int_equal(make_find(table, &key) != NULL, i >= 3 * MAX);
+	}
+	sl_flow_table_free(table);
+}
+
 /* A batch finds each key by itself: there, not there, and the same one twice. */
 static void
 test_batch(void **state)
@@ -245,6 +270,7 @@ main(void)
 		cmocka_unit_test(test_add_find_remove),
 		cmocka_unit_test(test_key_bytes),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_churn),
 		cmocka_unit_test(test_batch),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_bytes),
