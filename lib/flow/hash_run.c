@@ -70,7 +70,7 @@ struct hash_columns {
 	uint32_t n6;
 };
 
-#define LANES_MAX 16u /* of any form */
+#define LANES_MAX 8u /* of any form */
 
 /* Vectors are filled up to their width. */
 static SL_ALWAYS_INLINE void
