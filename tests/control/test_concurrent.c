@@ -255,6 +255,39 @@ test_counts_are_exact_over_changes(void **state)
 
 #define BOOTED(test) cmocka_unit_test_setup_teardown(test, fixture_set_up_booted, fixture_tear_down)
 
+/* A plugin that keeps something for every flow comes and goes while the packets of these flows go on. */
+static void
+test_contexts_of_flows(void **state)
+{
+	struct fixture *f = *state;
+	struct sl_error err = {0};
+
+	assert_true(fake_plane_keep_flows(f->fake, 4096, 0));
+	assert_int_equal(put(f->control,
+				 "{'callouts':[{'key':'c','name':'C','layer':'datagram_data_v4',"
+				 "'plugin':'spy'}],'filters':[{'key':'f','name':'N',"
+				 "'layer':'datagram_data_v4','action':"
+				 "{'type':'callout_inspection','callout':'c'}}]}"),
+		0);
+	assert_true(fake_plane_start(f->fake, NULL, NULL));
+	for (int i = 0; i < N_CHANGES; i++) {
+		const uint64_t n_associated = spy.n_associated;
+
+		assert_int_equal(sl_control_plugin_register(f->control, &spy_callout, &err), 0);
+		fake_plane_wait_bursts(f->fake, 2);
+		assert_true(spy.n_associated > n_associated);
+		if (sl_control_plugin_unload(f->control, "spy", &err) != 0)
+			fail_msg("%s", err.text);
+		assert_int_equal(spy.n_gone, spy.n_associated);
+		assert_int_equal(spy.n_strange, 0);
+	}
+	/* With the workers go their tables, and what is in them. */
+	assert_int_equal(sl_control_plugin_register(f->control, &spy_callout, &err), 0);
+	fake_plane_wait_bursts(f->fake, 2);
+	fake_plane_stop(f->fake);
+	assert_int_equal(spy.n_gone, spy.n_associated);
+}
+
 int
 main(void)
 {
@@ -262,6 +295,7 @@ main(void)
 		BOOTED(test_readers_writers_and_workers),
 		BOOTED(test_torn_policies_would_be_seen),
 		BOOTED(test_counts_are_exact_over_changes),
+		BOOTED(test_contexts_of_flows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
