@@ -18,6 +18,12 @@
 #define IP4  (SL_PRESENT(IP4_SRC) | SL_PRESENT(IP4_DST))
 #define IP6  (SL_PRESENT(IP6_SRC) | SL_PRESENT(IP6_DST))
 #define VLAN (SL_PRESENT(VLAN_TCI) | SL_PRESENT(VLAN_VID))
+#define FLOW                                                                      \
+	(SL_PRESENT(FLAGS_FLOW) | SL_PRESENT(CONNECTION_DIRECTION) |              \
+		SL_PRESENT(REAUTHORIZE_REASON) | SL_PRESENT(ORIGINAL_ICMP_TYPE) | \
+		SL_PRESENT(MIDSTREAM) | SL_PRESENT(ALE_ARRIVAL_LUID) |            \
+		SL_PRESENT(ALE_ARRIVAL_INDEX) | SL_PRESENT(ALE_NEXTHOP_LUID) |    \
+		SL_PRESENT(ALE_NEXTHOP_INDEX) | SL_PRESENT(ALE_NEXTHOP_SUB_INTERFACE))
 #define MAC                                                                     \
 	(SL_PRESENT(MAC_SRC) | SL_PRESENT(MAC_DST) | SL_PRESENT(MAC_SRC_TYPE) | \
 		SL_PRESENT(MAC_DST_TYPE))
@@ -44,6 +50,7 @@ workbench_meta(struct sl_meta *meta, enum sluice_direction direction)
 	meta->l2_flags = 0xffffffff;
 	meta->meta_flags = 0xff;
 	meta->present = ~(uint64_t)0 >> (64 - SL_SLOT_COUNT);
+	memset(&meta->flow, 0xa5, sizeof(meta->flow));
 }
 
 /* All bits of a group or none. */
@@ -60,6 +67,8 @@ fault_of_presence(const struct sl_meta *meta)
 
 	if ((present & SL_PRESENT_PORTS) != SL_PRESENT_PORTS)
 		return "constants of the link stay present";
+	if ((present & FLOW) != 0)
+		return "slots of flows are not the parser's";
 	if (is_split(present, PORTS) || is_split(present, IP4) || is_split(present, IP6) ||
 		is_split(present, VLAN) || is_split(present, MAC))
 		return "slots of a group are present together";
@@ -85,6 +94,7 @@ fault_of_presence(const struct sl_meta *meta)
 static const char *
 fault_of_values(const struct sl_meta *meta)
 {
+	static const struct sl_meta_flow no_flow;
 	bool is_inbound = meta->direction == SLUICE_DIRECTION_INBOUND;
 	bool is_icmp = sl_meta_has(meta, SL_SLOT_ICMP_TYPE);
 	bool is_malformed = sl_reason_kind(meta->reason) == SL_REASON_KIND_MALFORMED;
@@ -107,6 +117,8 @@ fault_of_values(const struct sl_meta *meta)
 		return "fragments are flagged";
 	if (meta->vlan_n > SL_PACKET_VLANS_MAX)
 		return "tags are limited";
+	if (memcmp(&meta->flow, &no_flow, sizeof(no_flow)) != 0)
+		return "a packet has met no flow yet";
 	return NULL;
 }
 
