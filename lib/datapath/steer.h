@@ -67,10 +67,11 @@ uint32_t steer_hash(const struct sl_flow_key *key);
 /* The worker that has a flow. */
 uint32_t steer_worker(const struct steer *steer, const struct sl_flow_key *key);
 /*
- * The worker that has the flow of a packet which is not a fragment, by its own addresses; that of queue 0 when it is
- * not IP.
+ * The worker that has the flow of a packet which is not a fragment; of an ICMP error the flow that it is about.  That
+ * of queue 0 when it has none.
  */
-uint32_t steer_worker_of_packet(const struct steer *steer, const struct sl_meta *meta);
+uint32_t steer_worker_of_packet(
+	const struct steer *steer, const struct sl_frame *frame, const struct sl_meta *meta);
 /* True when the wire brought the frame to the right worker, as far as a few bytes tell. */
 bool steer_is_plain(const struct steer *steer, const struct sl_frame *frame);
 /*

@@ -105,12 +105,25 @@ steer_worker(const struct steer *steer, const struct sl_flow_key *key)
 	return steer_worker_of(steer, steer_hash(key) % steer->n_queues);
 }
 
+/* The key of the flow that a packet belongs to, or is an error about; zones take no part in steering. */
+static bool
+key_of(const struct sl_frame *frame, const struct sl_meta *meta, struct sl_flow_key *key)
+{
+	bool has_seq;
+	uint32_t seq;
+
+	if ((meta->meta_flags & SL_META_IS_ICMP_ERROR) != 0)
+		return sl_flow_key_of_error(frame, meta, 0, key, &seq, &has_seq);
+	return sl_flow_key_of(meta, 0, key);
+}
+
 uint32_t
-steer_worker_of_packet(const struct steer *steer, const struct sl_meta *meta)
+steer_worker_of_packet(
+	const struct steer *steer, const struct sl_frame *frame, const struct sl_meta *meta)
 {
 	struct sl_flow_key key;
 
-	if (!sl_flow_key_of(meta, 0, &key))
+	if (!key_of(frame, meta, &key))
 		return steer_worker_of(steer, 0);
 	return steer_worker(steer, &key);
 }
@@ -199,17 +212,11 @@ steer_worker_of_frame(const struct steer *steer, const struct sl_frame *frame, s
 	uint32_t here)
 {
 	struct sl_flow_key key;
-	bool has_seq, has_key;
-	uint32_t seq;
 
 	sl_packet_parse(SL_LINK_ETHERNET, frame, 1, &meta);
 	if (meta->reason != SL_REASON_NONE)
 		return here;
 	if ((meta->meta_flags & SL_META_IS_FRAGMENT) != 0)
 		return steer->kind == STEER_SOFTWARE ? worker_of_fragment(steer, meta) : here;
-	if ((meta->meta_flags & SL_META_IS_ICMP_ERROR) != 0)
-		has_key = sl_flow_key_of_error(frame, meta, 0, &key, &seq, &has_seq);
-	else
-		has_key = sl_flow_key_of(meta, 0, &key);
-	return has_key ? steer_worker(steer, &key) : here;
+	return key_of(frame, meta, &key) ? steer_worker(steer, &key) : here;
 }

@@ -13,12 +13,12 @@
 
 /* The worker that is to judge a whole datagram. */
 static uint32_t
-owner_of(void *ctx, uint32_t path, const struct sl_meta *meta)
+owner_of(void *ctx, uint32_t path, const struct sl_frame *frame, const struct sl_meta *meta)
 {
 	const struct worker *worker = ctx;
 	const struct steer *steer = worker->steer_of_path[path];
 
-	return steer->n_queues > 1 ? steer_worker_of_packet(steer, meta) : worker->index;
+	return steer->n_queues > 1 ? steer_worker_of_packet(steer, frame, meta) : worker->index;
 }
 
 static int

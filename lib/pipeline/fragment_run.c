@@ -291,8 +291,8 @@ owner_of(const struct sl_burst *burst, const struct sl_complete *complete)
 	if (reassembly->owner == NULL || complete->is_handed || burst->is_monitor ||
 		burst->metas->reason != SL_REASON_NONE)
 		return burst->pipeline->worker;
-	return reassembly->owner(
-		reassembly->owner_ctx, sl_datagram_path(complete->datagram), burst->metas);
+	return reassembly->owner(reassembly->owner_ctx, sl_datagram_path(complete->datagram),
+		burst->frames, burst->metas);
 }
 
 /* The layers that see whole datagrams (WFP section 1.6), in the order of the direction. */

@@ -88,7 +88,8 @@ typedef void sl_pipeline_difference_fn(void *ctx, const struct sl_layer_program 
  * The worker that has the flow of a packet which came in by `path`.  Packet time; called for datagrams that were put
  * together from fragments.
  */
-typedef uint32_t sl_pipeline_owner_fn(void *ctx, uint32_t path, const struct sl_meta *meta);
+typedef uint32_t sl_pipeline_owner_fn(
+	void *ctx, uint32_t path, const struct sl_frame *frame, const struct sl_meta *meta);
 
 struct sl_pipeline_options {
 	uint32_t worker;

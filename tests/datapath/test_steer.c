@@ -291,7 +291,8 @@ test_kernel_and_we_agree(void **state)
 		assert_int_equal(hash, steer_hash(&key));
 		assert_true(steer_is_plain(&three, &there.frame));
 		assert_true(steer_is_plain(&three, &back.frame));
-		assert_int_equal(steer_worker_of_packet(&three, &back.meta), (1 + hash % 3) % 5);
+		assert_int_equal(steer_worker_of_packet(&three, &back.frame, &back.meta),
+			(1 + hash % 3) % 5);
 	}
 }
 
@@ -364,10 +365,11 @@ test_errors_go_where_their_flow_is(void **state)
 
 		make_flow(&flow);
 		make_packet(&packet, &flow, 0);
-		worker = steer_worker_of_packet(&three, &packet.meta);
+		worker = steer_worker_of_packet(&three, &packet.frame, &packet.meta);
 		make_error(&error, &flow, 0, 1);
 		assert_false(steer_is_plain(&three, &error.frame));
 		assert_int_equal(steer_worker_of_frame(&three, &error.frame, &scratch, 77), worker);
+		assert_int_equal(steer_worker_of_packet(&three, &error.frame, &error.meta), worker);
 		n_elsewhere += (1 + ask_program(error.bytes, error.length) % 3) % 5 != worker;
 		make_error(&error, &flow, 1, 0);
 		assert_int_equal(steer_worker_of_frame(&three, &error.frame, &scratch, 77), worker);
@@ -401,7 +403,7 @@ test_what_the_wire_cannot_see(void **state)
 	finish(&build, &odd, 0);
 	assert_false(steer_is_plain(&three, frame));
 	assert_int_equal(steer_worker_of_frame(&three, frame, &scratch, 77),
-		steer_worker_of_packet(&three, &plain.meta));
+		steer_worker_of_packet(&three, &plain.frame, &plain.meta));
 
 	/* A fragment stays where it is. */
 	start(&build, &odd, &flow, 0);
@@ -423,7 +425,7 @@ test_what_the_wire_cannot_see(void **state)
 	odd.frame.length = odd.frame.contiguous = plain.length + (uint32_t)sizeof(snap);
 	assert_false(steer_is_plain(&three, frame));
 	assert_int_equal(steer_worker_of_frame(&three, frame, &scratch, 77),
-		steer_worker_of_packet(&three, &plain.meta));
+		steer_worker_of_packet(&three, &plain.frame, &plain.meta));
 }
 
 /* Cut anywhere, a frame is answered and nothing behind it is read (the sanitizer watches). */
@@ -534,7 +536,7 @@ test_software(void **state)
 		make_packet(&back, &flow, 1);
 		assert_false(steer_is_plain(&soft, &there.frame));
 		assert_int_equal(steer_worker_of_frame(&soft, &there.frame, &scratch, 77),
-			steer_worker_of_packet(&soft, &there.meta));
+			steer_worker_of_packet(&soft, &there.frame, &there.meta));
 		assert_int_equal(steer_worker_of_frame(&soft, &there.frame, &scratch, 77),
 			steer_worker_of_frame(&soft, &back.frame, &scratch, 77));
 	}

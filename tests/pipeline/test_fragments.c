@@ -13,11 +13,12 @@
 #define IPPACKET  SLUICE_LAYER_INBOUND_IPPACKET_V4
 
 static uint32_t
-bench_owner(void *ctx, uint32_t path, const struct sl_meta *meta)
+bench_owner(void *ctx, uint32_t path, const struct sl_frame *frame, const struct sl_meta *meta)
 {
 	struct bench *bench = ctx;
 
 	assert_int_equal(path, PATH_IN);
+	assert_int_equal(frame->length, meta->frame_len);
 	assert_int_equal(meta->dst_port, 53);
 	bench->n_owner_calls++;
 	return bench->owner;
