@@ -3,6 +3,7 @@
 
 /* Getting old: time-outs, pressure, who is due, who gives way. */
 
+#define SWEEP_SHIFT 12u /* a turn of the sweep takes 4,096 ms */
 #define VICTIM_WORK 64u /* flows that sl_flow_victim looks at */
 
 uint32_t
@@ -151,14 +152,31 @@ shorten_wheel(struct hunt *hunt, uint32_t wheel)
 	}
 }
 
+/*
+ * How many entries the sweep may look at: all of them in four seconds, so that a table that stays under pressure
+ * costs each burst next to nothing.  What time has earned is kept in 4,096ths of an entry.
+ */
+static uint32_t
+earn_sweep(struct sl_flow_table *table)
+{
+	uint64_t ms = table->now_ms > table->swept_ms ? table->now_ms - table->swept_ms : 0;
+	uint64_t most = (uint64_t)table->fresh << SWEEP_SHIFT;
+
+	table->swept_ms = table->now_ms;
+	ms = SL_MIN(ms, (uint64_t)1 << SWEEP_SHIFT);
+	table->sweep_credit = SL_MIN(table->sweep_credit + ms * table->fresh, most);
+	return (uint32_t)(table->sweep_credit >> SWEEP_SHIFT);
+}
+
 /* Under pressure the rest are over before their tick too, and stand anywhere. */
 static void
 sweep_entries(struct hunt *hunt)
 {
 	struct sl_flow_table *table = hunt->table;
-	uint32_t n = SL_MIN(hunt->work, table->fresh);
+	uint32_t n = SL_MIN(hunt->work, earn_sweep(table));
+	uint32_t i;
 
-	for (uint32_t i = 0; i < n && !is_tired(hunt); i++) {
+	for (i = 0; i < n && !is_tired(hunt); i++) {
 		uint32_t index = table->hand < table->fresh ? table->hand : 0;
 		const struct sl_flow *flow = &table->entries[index];
 
@@ -170,6 +188,24 @@ sweep_entries(struct hunt *hunt)
 		if (is_over_at(table, flow, table->now_ms))
 			name(hunt, index);
 	}
+	table->sweep_credit -= (uint64_t)i << SWEEP_SHIFT;
+}
+
+/* What is over only because there is pressure. */
+static void
+relieve(struct hunt *hunt, uint32_t work_kept)
+{
+	struct sl_flow_table *table = hunt->table;
+
+	/* The wheels' fronts change with the clock: once a millisecond, until nothing is left. */
+	if (table->shortened_ms != table->now_ms) {
+		for (uint32_t wheel = FLOW_WHEEL_SETTLED + 1; wheel < FLOW_WHEELS; wheel++)
+			shorten_wheel(hunt, wheel);
+		if (!is_tired(hunt))
+			table->shortened_ms = table->now_ms;
+	}
+	hunt->work += work_kept;
+	sweep_entries(hunt);
 }
 
 uint32_t
@@ -182,12 +218,8 @@ sl_flow_due(struct sl_flow_table *table, uint64_t now_ns, uint32_t work, struct 
 
 	__atomic_store_n(&table->now_ms, now_ns / 1000000, __ATOMIC_RELAXED);
 	turn_wheels(&hunt);
-	if (!is_pressed)
-		return hunt.n;
-	for (uint32_t wheel = FLOW_WHEEL_SETTLED + 1; wheel < FLOW_WHEELS; wheel++)
-		shorten_wheel(&hunt, wheel);
-	hunt.work += kept;
-	sweep_entries(&hunt);
+	if (is_pressed)
+		relieve(&hunt, kept);
 	return hunt.n;
 }
 

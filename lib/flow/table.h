@@ -102,6 +102,9 @@ struct sl_flow_table {
 	uint32_t free_context; /* its number; 0: none */
 	uint64_t tick;         /* the first one not yet worked off */
 	uint32_t hand;         /* where the sweep under pressure goes on */
+	uint64_t swept_ms;     /* when the sweep last earned */
+	uint64_t sweep_credit; /* see earn_sweep */
+	uint64_t shortened_ms; /* when the wheels' fronts were last done with */
 	struct flow_wheel wheels[FLOW_WHEELS];
 };
 

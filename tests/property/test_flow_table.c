@@ -25,6 +25,7 @@
 #define BATCH    64u
 #define TICK_MS  64u
 #define LAG_MS   40000u
+#define SWEEP_MS 4096u /* a turn of the sweep */
 #define CALLOUTS 3u
 #define LAYERS   3u
 #define STOCK    64u /* contexts, see make_config */
@@ -331,6 +332,8 @@ step_due_all(struct model *model)
 {
 	uint32_t n_idle = 0;
 
+	if (pressure_of(model) < 16)
+		model->now_ms += SWEEP_MS;
 	while (n_idle < 8)
 		n_idle = call_due(model, 4 * KEYS, BATCH, true) == 0 ? n_idle + 1 : 0;
 	model->worked_ms = model->now_ms;
