@@ -64,8 +64,14 @@ tcp_reset(const struct tcp_pass *pass)
 
 	if (!tcp_is_known(*pass->r_flags))
 		return reset_unanswered(pass);
-	if (refuses_syn(pass) || (pass->segment->flags & TCP_ACK && tcp_answers_fresh(pass))) {
+	if (refuses_syn(pass)) {
 		tcp->state = SL_TCP_CLOSED;
+		return SL_REASON_NONE;
+	}
+	if (pass->segment->flags & TCP_ACK && tcp_answers_fresh(pass)) {
+		/* Of two openings one is refused: the other may still be answered. */
+		if (tcp->state != SL_TCP_SYN_SENT)
+			tcp->state = SL_TCP_CLOSED;
 		return SL_REASON_NONE;
 	}
 	if (!tcp_is_known(*pass->s_flags))

@@ -145,6 +145,11 @@ test_repeated_opening(void **state)
 	SCRIPT_PLAY(&script, "> S  100 -   0 1000 = syn_sent", "> S  900 -   0 1000 = syn_sent",
 		"< SA 300 102 0 1000 tcp_bad_ack", "< SA 300 901 0 1000 = syn_recv",
 		"> A  901 301 0 1000 = established!");
+	/* The first is refused, late. */
+	script = SCRIPT_STRICT;
+	SCRIPT_PLAY(&script, "> S  100 -   0 1000 = syn_sent", "> S  900 -   0 1000 = syn_sent",
+		"< RA 0 102 0 0 tcp_rst_out_of_window", "< RA 0 101 0 0 = syn_sent",
+		"< SA 300 901 0 1000 = syn_recv");
 	/* The first is answered after all. */
 	script = SCRIPT_STRICT;
 	SCRIPT_PLAY(&script, "> S  100 -   0 1000 = syn_sent", "> S  900 -   0 1000 = syn_sent",
