@@ -382,6 +382,47 @@ closures_have_ends(void **state)
 	fixture_fini(&fixture);
 }
 
+/* IPv6 has layers of its own, from the first packet to the last. */
+static void
+flows_of_ip6(void **state)
+{
+	struct fixture fixture;
+	struct sl_flow_view view;
+	struct sl_outcome outcome;
+	struct packet packet;
+
+	(void)state;
+	flow_fixture(&fixture);
+	block_all(&fixture, ACCEPT, "no-ip4");
+	watch(&fixture, SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6, "a");
+	watch(&fixture, SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V6, "e");
+	watch(&fixture, SLUICE_LAYER_DATAGRAM_DATA_V6, "d");
+	watch(&fixture, SLUICE_LAYER_ALE_ENDPOINT_CLOSURE_V6, "x");
+	fixture_compile(&fixture);
+	packet_udp6(&packet, 53, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		fixture_run(&fixture, PATH_IN, &packet.frame, 1, &outcome);
+		assert_int_equal(outcome.reason, SL_REASON_NONE);
+	}
+	assert_int_equal(mock_n_calls, 4);
+	assert_int_equal(mock_calls[0].layer, SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6);
+	assert_int_equal(mock_calls[1].layer, SLUICE_LAYER_ALE_FLOW_ESTABLISHED_V6);
+	assert_int_equal(mock_calls[3].layer, SLUICE_LAYER_DATAGRAM_DATA_V6);
+	flow_only(&fixture, &view);
+	assert_int_equal(view.key.ip_version, 6);
+	assert_int_equal(view.packets[SLUICE_DIRECTION_INBOUND], 2);
+	block_all(&fixture, SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6, "no-ip6");
+	fixture_commit(&fixture);
+	mock_reset();
+	fixture_run(&fixture, PATH_IN, &packet.frame, 1, &outcome);
+	assert_int_equal(outcome.reason, SL_REASON_FILTER);
+	assert_int_equal(outcome.layer, SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6);
+	assert_int_equal(mock_n_calls, 2);
+	assert_int_equal(mock_calls[1].layer, SLUICE_LAYER_ALE_ENDPOINT_CLOSURE_V6);
+	assert_int_equal(flows_live(&fixture), 0);
+	fixture_fini(&fixture);
+}
+
 /* Monitor judges all the same and lets everything pass. */
 static void
 monitors_let_pass(void **state)
@@ -430,6 +471,7 @@ main(void)
 		cmocka_unit_test(data_layers_by_protocol),
 		cmocka_unit_test(transport_knows_what_comes),
 		cmocka_unit_test(closures_have_ends),
+		cmocka_unit_test(flows_of_ip6),
 		cmocka_unit_test(monitors_let_pass),
 	};
 
