@@ -72,13 +72,15 @@ put_icmp(const struct sl_frame *frame, const struct sl_meta *meta, uint32_t at,
 	struct sl_flow_key *key)
 {
 	const uint8_t *icmp = frame->bytes + at;
+	/* What the error is about went the other way. */
+	const bool is_inbound = meta->direction != SLUICE_DIRECTION_INBOUND;
 
 	if (at == 0 || at + ICMP_SIZE > readable(frame, meta))
 		return false;
 	/* No error is sent because of an error, so no flow is what this is about. */
 	if (flow_icmp_is_error(key->ip_version, icmp[0]))
 		return false;
-	flow_key_put_icmp(key, icmp[0], icmp[1], (uint16_t)(icmp[4] << 8 | icmp[5]));
+	flow_key_put_icmp(key, icmp[0], icmp[1], (uint16_t)(icmp[4] << 8 | icmp[5]), is_inbound);
 	return true;
 }
 

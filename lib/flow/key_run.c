@@ -40,8 +40,8 @@ sl_flow_key_of(const struct sl_meta *meta, uint8_t zone, struct sl_flow_key *key
 		key->local_port = is_inbound ? meta->dst_port : meta->src_port;
 		key->remote_port = is_inbound ? meta->src_port : meta->dst_port;
 	} else if (flow_is_icmp(meta->protocol, meta->ip_version)) {
-		flow_key_put_icmp(
-			key, (uint8_t)meta->icmp_type, (uint8_t)meta->icmp_code, meta->icmp_id);
+		flow_key_put_icmp(key, (uint8_t)meta->icmp_type, (uint8_t)meta->icmp_code,
+			meta->icmp_id, is_inbound);
 	}
 	return true;
 }

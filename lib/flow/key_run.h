@@ -54,13 +54,15 @@ flow_icmp_is_error(uint8_t ip_version, uint8_t type)
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
-/* Sets the ports of a key of ICMP or ICMPv6 whose version is set. */
+/* Sets the ports of a key of ICMP or ICMPv6 whose version is set, and who asks. */
 static inline void
-flow_key_put_icmp(struct sl_flow_key *key, uint8_t type, uint8_t code, uint16_t id)
+flow_key_put_icmp(struct sl_flow_key *key, uint8_t type, uint8_t code, uint16_t id, bool is_inbound)
 {
 	int request = flow_icmp_request(key->ip_version, type);
+	bool is_request = request == type;
 
-	key->is_icmp_query = request >= 0;
+	if (request >= 0)
+		key->is_icmp_query = is_request != is_inbound ? 1 : 2;
 	key->local_port = request >= 0 ? id : type;
 	key->remote_port = request >= 0 ? (uint16_t)request : code;
 }

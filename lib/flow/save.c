@@ -57,7 +57,7 @@ is_valid(const struct sl_flow_saved *saved)
 
 	if (saved->class >= SL_FLOW_CLASS_COUNT || saved->end >= SL_FLOW_END_COUNT ||
 		(saved->flags & ~FLAGS_KEPT) != 0 || saved->tcp.state >= SL_TCP_STATE_COUNT ||
-		key->is_icmp_query > 1 || key->reserved != 0)
+		key->is_icmp_query > 2 || key->reserved != 0)
 		return false;
 	if (key->ip_version == 4)
 		return is_zero(key->local + 4, sizeof(key->local) - 4) &&

@@ -32,7 +32,8 @@
  * What a flow is told by; compared whole, so unused bytes are 0.  `local` is the host inside.
  *
  * ICMP and ICMPv6 query messages with an identifier (echo, timestamp ...): local_port is the identifier,
- * remote_port the type of the request, is_icmp_query 1.  Their other messages: local_port is the type,
+ * remote_port the type of the request, is_icmp_query who asks: requests of one side are not answers to those of
+ * the other.  Their other messages: local_port is the type,
  * remote_port the code.  Protocols without ports: both 0.  A flow opened by a multicast or broadcast packet from inside
  * has no remote address and no remote port: all zero (WFP section 7.1).
  */
@@ -43,8 +44,8 @@ struct sl_flow_key {
 	uint16_t remote_port;
 	uint32_t domain; /* zone << 24 | outermost VID << 12 | second VID; VID 0: no tag */
 	uint8_t protocol;
-	uint8_t ip_version;    /* 4 or 6 */
-	uint8_t is_icmp_query; /* 1: of ICMP or ICMPv6, with an identifier */
+	uint8_t ip_version; /* 4 or 6 */
+	uint8_t is_icmp_query; /* ICMP or ICMPv6 with an identifier; 1: the host inside asks, 2: the one outside */
 	uint8_t reserved;
 };
 

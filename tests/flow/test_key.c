@@ -182,6 +182,11 @@ test_icmp_queries(void **state)
 		assert_int_equal(request.is_icmp_query, 1);
 		key_of_icmp(rows[i].is_ip6, OUT, rows[i].request, 0, 0x12350001, &other);
 		assert_memory_not_equal(&request, &other, sizeof(other));
+		/* Who was asked cannot ask with the same identifier. */
+		key_of_icmp(rows[i].is_ip6, IN, rows[i].request, 0, 0x12340001, &other);
+		assert_int_equal(other.is_icmp_query, 2);
+		key_of_icmp(rows[i].is_ip6, OUT, rows[i].reply, 0, 0x12340001, &reply);
+		assert_memory_equal(&reply, &other, sizeof(other));
 		/* Sequence numbers do not tell flows apart. */
 		key_of_icmp(rows[i].is_ip6, OUT, rows[i].request, 0, 0x12340099, &other);
 		assert_memory_equal(&request, &other, sizeof(other));

@@ -141,7 +141,7 @@ test_refused(void **state)
 	REFUSED(flags, 0x8000);
 	REFUSED(tcp.state, SL_TCP_STATE_COUNT);
 	REFUSED(key.ip_version, 5);
-	REFUSED(key.is_icmp_query, 2);
+	REFUSED(key.is_icmp_query, 3);
 	REFUSED(key.reserved, 1);
 	REFUSED(key.local[4], 1);
 	REFUSED(key.remote[15], 1);

@@ -531,7 +531,8 @@ class Flows:
 
     def key(self, packet, outbound):
         if packet["protocol"] in (1, 58):
-            ports = (packet["icmp_id"], packet["icmp_type"] in (8, 0))
+            # Who asks is part of it: a request of the other side is not an answer.
+            ports = (packet["icmp_id"], outbound == (packet["icmp_type"] in (8, 128)))
         else:
             ports = packet.get("source_port"), packet.get("destination_port")
             ports = ports if outbound else ports[::-1]

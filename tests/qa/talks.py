@@ -87,7 +87,6 @@ class Talker(Maker):
     def echo(self):
         """Requests of one side, replies of the other."""
         name, asker = self.random.choice((1, 2, 3, 4)), self.random.random() < 0.5
-        name += 100 * asker  # identifiers of hosts inside are not those of hosts outside
 
         def make(version, outbound):
             asks = outbound == asker

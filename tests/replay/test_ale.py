@@ -193,11 +193,14 @@ class Authorisation(AleTest):
     def test_07_ping(self):
         packets = [
             to_outside(ICMP(type=8, id=7, seq=1)), to_inside(ICMP(type=0, id=7, seq=1)),
-            to_inside(ICMP(type=0, id=8, seq=1)), to_inside(ICMP(type=8, id=9)),
+            to_inside(ICMP(type=0, id=8, seq=1)), to_inside(ICMP(type=8, id=7)), to_outside(ICMP(type=0, id=7)),
         ]  # fmt: skip
         self.assertEqual(
-            self.run_flows([UNSOLICITED], packets).short, ["permit", "permit", "unsolicited", "unsolicited"]
+            self.run_flows([UNSOLICITED], packets).short, ["permit", "permit", "unsolicited", "unsolicited", "permit"]
         )
+        # A reply to nothing opens a flow like anything else, and is answered by requests alone.
+        packets = [packets[4], packets[1], packets[3]]
+        self.assertEqual(self.run_flows([UNSOLICITED], packets).short, ["permit", "unsolicited", "permit"])
 
     def test_08_icmp_errors_go_with_their_flow(self):
         """An error about a live flow is seen at the error layer, never at accept; one about nothing is dropped."""
@@ -294,6 +297,22 @@ class Established(AleTest):
         tcp = Tcp()
         answer = self.run_flows([UNSOLICITED], [tcp.syn(), tcp.synack()])
         self.assertEqual(self.flow_events(answer, "flow_established"), [])
+
+
+class Reject(AleTest):
+    def test_both_ends_are_reset(self):
+        """A connection that a later policy cuts, with `reject`."""
+        tcp = Tcp()
+        packets = [at(0.1 * i, p) for i, p in enumerate([*tcp.handshake(), tcp.data("inside")])]
+        packets.append(at(2, tcp.data("outside")))
+        cut = ports("cut", CONNECT, "block", remote=80)
+        answer = self.run_flows([], packets, flows={"reject": True}, changes=[(1, [cut])])
+        self.assertEqual(answer.short, ["permit"] * 4 + ["cut"])
+        resets = [Ether(data) for _, data in answer.permitted[1][4:]]
+        self.assertEqual({(r[IP].src, r[IP].dst) for r in resets}, {(HOST_IN, HOST_OUT), (HOST_OUT, HOST_IN)})
+        self.assertEqual([str(r[TCP].flags) for r in resets], ["RA", "RA"])
+        answer = self.run_flows([], packets, changes=[(1, [cut])])
+        self.assertEqual(len(answer.permitted[1]), 4)
 
 
 class Closing(AleTest):
