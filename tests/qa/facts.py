@@ -187,7 +187,7 @@ class Maker:
         source, destination = self.unicast(version), self.host(version)
         ends = {"src": str(source), "dst": str(destination)}
         # A TCP header, or more, of its own in each first fragment.
-        data = bytes(body / Raw(bytes(self.random.randrange(24, 300))))
+        data = bytes(body / Raw(bytes(self.random.randrange(80, 300))))
         facts = {"version": version, "source": source, "destination": destination, "ttl": 64, "dscp": 0}
         facts["ether_type"] = 0x0800 if version == 4 else 0x86DD
         link = self.macs()
