@@ -80,18 +80,19 @@ sl_flow_close(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, 
 void
 sl_flow_forget(struct sl_flow_step *step, const struct sl_flow *flow)
 {
-	for (uint64_t left = step->members; left != 0; left &= left - 1) {
-		const uint32_t packet = (uint32_t)__builtin_ctzll(left);
-		struct sl_meta *meta = &step->burst->metas[packet];
+	struct sl_meta *meta;
+	uint32_t packet;
 
-		if (meta->flow.entry == flow) {
-			meta->flow.entry = NULL;
-			meta->flow.id = 0;
-		}
-		if (step->found[packet] == flow) {
-			step->found[packet] = NULL;
-			step->stale |= (uint64_t)1 << packet;
-		}
+	/* A packet's metadata name no other flow than the one that was found for it. */
+	for (uint64_t left = step->members; left != 0; left &= left - 1) {
+		packet = (uint32_t)__builtin_ctzll(left);
+		if (SL_LIKELY(step->found[packet] != flow))
+			continue;
+		meta = &step->burst->metas[packet];
+		meta->flow.entry = NULL;
+		meta->flow.id = 0;
+		step->found[packet] = NULL;
+		step->stale |= (uint64_t)1 << packet;
 	}
 }
 
