@@ -6,7 +6,7 @@
  * sluice-bench flows: what flows cost.
  *
  * bench_flows.c         the command
- * bench_flow_table.c    the table by itself, beside rte_hash
+ * bench_flow_table_case.c, bench_flow_table.c   the table by itself, beside rte_hash
  * bench_flow_new.c      openings
  * bench_flow_stall.c    the longest that ageing and sweeps take
  * bench_flow_storm.c    flows that are authorised anew all the time
