@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The three plugins on a live link: reset answers the sender, ratelimit holds a rate, count counts; without its
+# Plugins on a live link: reset answers the sender, ratelimit holds a rate, count counts; without its
 # plugin a filter blocks.
 . "$(dirname "$0")/_init.sh"
 
