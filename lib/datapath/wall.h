@@ -10,6 +10,9 @@
  * reader never sees one half-written: it would have to sleep for seven updates in the middle of a
  * read.
  *
+ * Steps.   When the system's clock is set, the pair says by how much all in all, so that nothing which waits
+ *          for time to pass takes it for time that passed.
+ *
  * Threads. wall_update: control thread, under the datapath's lock.  wall_now: any worker.
  */
 
@@ -23,7 +26,8 @@
 
 struct wall_pair {
 	uint64_t cycles;
-	uint64_t ns; /* since 1970-01-01 UTC */
+	uint64_t ns;        /* since 1970-01-01 UTC */
+	int64_t stepped_ns; /* how far the clock was set since wall_init */
 };
 
 struct wall {
@@ -34,16 +38,28 @@ struct wall {
 
 void wall_init(struct wall *wall);
 void wall_update(struct wall *wall);
+/* The same with a given pair of cycle counter and clock. */
+void wall_put(struct wall *wall, uint64_t cycles, uint64_t ns);
 
+/* The time, and in `*stepped_ns` how much of it comes from setting the clock. */
 static inline uint64_t
-wall_now(const struct wall *wall, uint64_t cycles)
+wall_read(const struct wall *wall, uint64_t cycles, int64_t *stepped_ns)
 {
 	const struct wall_pair *pair =
 		&wall->pairs[__atomic_load_n(&wall->newest, __ATOMIC_ACQUIRE)];
 	/* Counters of two cores may differ by a few cycles. */
 	uint64_t passed = cycles > pair->cycles ? cycles - pair->cycles : 0;
 
+	*stepped_ns = pair->stepped_ns;
 	return pair->ns + (uint64_t)((unsigned __int128)passed * wall->ns_per_cycle >> 32);
+}
+
+static inline uint64_t
+wall_now(const struct wall *wall, uint64_t cycles)
+{
+	int64_t stepped_ns;
+
+	return wall_read(wall, cycles, &stepped_ns);
 }
 
 #endif

@@ -79,6 +79,7 @@ struct worker {
 	const struct steer *steer_of_path[WORKER_PATHS_MAX]; /* of all paths */
 	struct sl_meta look; /* a packet that may belong to another worker */
 	bool is_closing;     /* hands nothing over any more */
+	int64_t stepped_ns;  /* settings of the clock that the pipeline has been told of */
 
 	/* Seen by the control thread. */
 	uint64_t revision; /* relaxed: of the snapshot it looks at */

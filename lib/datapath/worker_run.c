@@ -136,15 +136,22 @@ static struct round
 begin_round(struct worker *worker, uint64_t cycles)
 {
 	struct worker_shared *shared = worker->shared;
+	int64_t stepped_ns;
 	struct round round = {
 		.snapshot = __atomic_load_n(&shared->snapshot, __ATOMIC_ACQUIRE),
 		.mode = (enum sl_mode)__atomic_load_n(&shared->mode, __ATOMIC_RELAXED),
-		.now_ns = wall_now(&shared->wall, cycles),
+		.now_ns = wall_read(&shared->wall, cycles, &stepped_ns),
 	};
 	uint64_t revision = round.snapshot != NULL ? round.snapshot->revision : 0;
 
 	if (unlikely(revision != worker->revision))
 		__atomic_store_n(&worker->revision, revision, __ATOMIC_RELAXED);
+	if (unlikely(stepped_ns != worker->stepped_ns)) {
+		sl_pipeline_step_clock(
+			worker->pipeline, stepped_ns - worker->stepped_ns, round.now_ns);
+		worker->stepped_ns = stepped_ns;
+		leave_held(worker);
+	}
 	return round;
 }
 

@@ -113,7 +113,7 @@ static void
 turn_wheels(struct hunt *hunt)
 {
 	struct sl_flow_table *table = hunt->table;
-	uint64_t now = table->now_ms >> FLOW_TICK_SHIFT;
+	uint64_t now = flow_tick_at(table, table->now_ms);
 
 	/* After a long rest one turn sees every flow. */
 	if (table->tick + FLOW_WHEEL_TICKS <= now)

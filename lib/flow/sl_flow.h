@@ -238,6 +238,11 @@ sl_flow_count(
 	__atomic_store_n(&flow->last_ms, now_ms, __ATOMIC_RELAXED);
 }
 
+/*
+ * The clock that `now_ns` is of was set forward by so much, or back: no time has passed for the flows.  Without
+ * this a clock that is set forward is one that runs.
+ */
+void sl_flow_step_clock(struct sl_flow_table *table, int64_t step_ms);
 /* The table's clock at `now_ns`; wraps after 49 days, which is longer than any time-out. */
 uint32_t sl_flow_clock(const struct sl_flow_table *table, uint64_t now_ns);
 /* Unique among all flows of a process, never 0. */

@@ -105,7 +105,7 @@ init(struct sl_flow_table *table, const struct sl_flow_config *config, uint32_t 
 	table->n_contexts = config->contexts;
 	table->worker = worker;
 	table->now_ms = table->start_ms;
-	table->tick = table->now_ms >> FLOW_TICK_SHIFT;
+	table->tick = flow_tick_at(table, table->now_ms);
 	table->free_entry = FLOW_NONE;
 	flow_wheel_init(table);
 	for (uint32_t i = config->contexts; i > 0; i--) {

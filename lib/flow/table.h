@@ -84,7 +84,6 @@ struct sl_flow_table {
 	uint32_t *chains; /* of contexts, as many as there are contexts */
 	flow_hash_fn *hash;
 	uint64_t hash_key[2];
-	uint64_t start_ms; /* wall clock when the table's clock was 0 */
 	uint32_t max;
 	uint32_t n_buckets;
 	uint32_t n_contexts;
@@ -94,10 +93,12 @@ struct sl_flow_table {
 	void *region; /* all memory of the table, this structure included */
 	size_t region_size;
 
-	/* The worker's; count, fresh and now_ms are read by others. */
+	/* The worker's; count, fresh, start_ms and now_ms are read by others. */
 	uint32_t count SL_CACHE_ALIGNED;
 	uint32_t fresh;        /* entries from here on have never been used */
+	uint64_t start_ms;     /* wall clock when the table's clock was 0 */
 	uint64_t now_ms;       /* wall clock, as last told */
+	uint64_t stepped_ms;   /* how far the wall clock was set since the start, modulo 2^64 */
 	uint32_t free_entry;   /* the last one freed; FLOW_NONE: none */
 	uint32_t free_context; /* its number; 0: none */
 	uint64_t tick;         /* the first one not yet worked off */
@@ -134,10 +135,16 @@ flow_id_index(uint64_t id)
 /* Sixteenths of a second since two years before the table's start, so that older flows can be loaded. */
 #define FLOW_SINCE_START (1u << 30)
 
+static inline uint64_t
+flow_start_ms(const struct sl_flow_table *table)
+{
+	return __atomic_load_n(&table->start_ms, __ATOMIC_RELAXED);
+}
+
 static inline uint32_t
 flow_since_of(const struct sl_flow_table *table, uint64_t wall_ms)
 {
-	int64_t since = FLOW_SINCE_START + (int64_t)(wall_ms - table->start_ms) * 2 / 125;
+	int64_t since = FLOW_SINCE_START + (int64_t)(wall_ms - flow_start_ms(table)) * 2 / 125;
 
 	return (uint32_t)SL_MAX(since, 0);
 }
@@ -145,14 +152,14 @@ flow_since_of(const struct sl_flow_table *table, uint64_t wall_ms)
 static inline uint64_t
 flow_since_ns(const struct sl_flow_table *table, uint32_t since)
 {
-	return table->start_ms * 1000000 +
+	return flow_start_ms(table) * 1000000 +
 		(uint64_t)(((int64_t)since - FLOW_SINCE_START) * 62500000);
 }
 
 static inline uint32_t
 flow_clock_at(const struct sl_flow_table *table, uint64_t wall_ms)
 {
-	return (uint32_t)(wall_ms - table->start_ms);
+	return (uint32_t)(wall_ms - flow_start_ms(table));
 }
 
 /* The wall clock when the table's clock was `clock`, which is not far from now; ms. */
@@ -160,6 +167,13 @@ static inline uint64_t
 flow_wall_at(const struct sl_flow_table *table, uint64_t now_ms, uint32_t clock)
 {
 	return now_ms + (uint64_t)(int64_t)(int32_t)(clock - flow_clock_at(table, now_ms));
+}
+
+/* The tick of a time of the wall clock. Ticks go on when that clock is set. */
+static inline uint64_t
+flow_tick_at(const struct sl_flow_table *table, uint64_t wall_ms)
+{
+	return (wall_ms - table->stepped_ms) >> FLOW_TICK_SHIFT;
 }
 
 /* --- hash_run.c --- */

@@ -131,6 +131,18 @@ sl_flow_set_class(struct sl_flow_table *table, struct sl_flow *flow, enum sl_flo
 	flow_wheel_arm(table, flow_index(table, flow));
 }
 
+void
+sl_flow_step_clock(struct sl_flow_table *table, int64_t step_ms)
+{
+	uint64_t step = (uint64_t)step_ms;
+
+	__atomic_store_n(&table->start_ms, table->start_ms + step, __ATOMIC_RELAXED);
+	__atomic_store_n(&table->now_ms, table->now_ms + step, __ATOMIC_RELAXED);
+	table->stepped_ms += step;
+	table->swept_ms += step;
+	table->shortened_ms += step;
+}
+
 uint32_t
 sl_flow_clock(const struct sl_flow_table *table, uint64_t now_ns)
 {

@@ -108,7 +108,7 @@ flow_wheel_tick(const struct sl_flow_table *table, const struct sl_flow *flow)
 	uint32_t timeout = flow_timeout(table, flow->class, flow->flags, pressure);
 	uint64_t over_ms = flow_wall_at(table, table->now_ms, flow->last_ms) + timeout;
 
-	return (over_ms + (1u << FLOW_TICK_SHIFT) - 1) >> FLOW_TICK_SHIFT;
+	return flow_tick_at(table, over_ms + (1u << FLOW_TICK_SHIFT) - 1);
 }
 
 void

@@ -260,6 +260,19 @@ sl_pipeline_drain(struct sl_pipeline *pipeline, uint64_t now_ns)
 	sl_reassembly_drain(pipeline, now_ns);
 }
 
+void
+sl_pipeline_step_clock(struct sl_pipeline *pipeline, int64_t step_ns, uint64_t now_ns)
+{
+	struct sl_flows *flows = pipeline->flows;
+
+	if (flows != NULL) {
+		sl_flow_step_clock(flows->table, step_ns / 1000000);
+		flows->wildcards_until_ns += (uint64_t)step_ns;
+		flows->epoch++; /* refusals have times of the old clock */
+	}
+	sl_pipeline_drain(pipeline, now_ns);
+}
+
 const struct sl_reply *
 sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n)
 {

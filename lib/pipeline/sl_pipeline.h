@@ -167,6 +167,11 @@ void sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *sn
 /* Lets every fragment go and ends no flow: before a stop. */
 void sl_pipeline_drain(struct sl_pipeline *pipeline, uint64_t now_ns);
 /*
+ * The clock that `now_ns` is of was set forward by `step_ns`, or back: no time has passed for flows.  Fragments
+ * that wait are let go as by sl_pipeline_drain.  Call it before the first run or tick with the new time.
+ */
+void sl_pipeline_step_clock(struct sl_pipeline *pipeline, int64_t step_ns, uint64_t now_ns);
+/*
  * Fragments that the last run, tick or drain let go, in the order in which they must be sent; valid until the next
  * one.  They are counted as dropped when they are; sending them is the caller's.
  */

@@ -244,6 +244,38 @@ test_clock_set_back(void **state)
 
 /* --- Pressure. --- */
 
+/* A clock that is set, and says so, takes no flow's time; what is reported follows it. */
+static void
+test_clock_is_set(void **state)
+{
+	static const int64_t steps[] = {1, 63, 64, 262144, 86400000 * 365LL, -1, -3600000};
+
+	(void)state;
+	for (uint32_t i = 0; i < SL_ARRAY_LEN(steps); i++) {
+		struct sl_flow_table *table = make_table(10);
+		struct sl_flow_view view;
+		uint32_t at = 0;
+		struct sl_flow *flow;
+		int64_t step = steps[i];
+
+		flow = make_add(table, 1, SL_FLOW_UDP, AT(7000));
+		assert_int_equal(reap(table, AT(8000)), 0);
+		sl_flow_step_clock(table, step);
+		assert_int_equal(reap(table, AT(8000 + step)), 0);
+		assert_false(sl_flow_is_over(table, flow, AT(66999 + step)));
+		assert_true(sl_flow_is_over(table, flow, AT(67000 + step)));
+		assert_int_equal(sl_flow_list(table, &at, &view, 1), 1);
+		assert_int_equal(view.last_ns, AT(7000 + step));
+		assert_int_equal(view.over_ns, AT(67000 + step));
+		assert_int_equal(sl_flow_clock(table, AT(9000 + step)), 9000);
+		make_add(table, 2, SL_FLOW_UDP, AT(20000 + step));
+		assert_int_equal(reap(table, AT(66900 + step)), 0);
+		assert_int_equal(reap(table, AT(67063 + step)), 1);
+		assert_int_equal(reap(table, AT(80063 + step)), 1);
+		sl_flow_table_free(table);
+	}
+}
+
 static void
 test_pressure(void **state)
 {
@@ -432,6 +464,7 @@ main(void)
 		cmocka_unit_test(test_bounded_refresh),
 		cmocka_unit_test(test_long_time_outs),
 		cmocka_unit_test(test_clock_set_back),
+		cmocka_unit_test(test_clock_is_set),
 		cmocka_unit_test(test_pressure),
 		cmocka_unit_test(test_pressure_takes_effect),
 		cmocka_unit_test(test_victim_order),
