@@ -101,10 +101,13 @@ model_key_of(const struct shape *shape)
 		.protocol = shape->protocol == 0 ? 17 : shape->protocol,
 	};
 
-	if (key.protocol == 1)
-		key.remote_port = 8; /* echo and its reply are one */
-	else if (key.protocol != 6 && key.protocol != 17)
+	if (key.protocol == 1) {
+		/* An echo and its reply are one; one from the other side is another one. */
+		key.asker = (shape->remote_port >> 8 == 8) != shape->is_inbound ? 1 : 2;
+		key.remote_port = 8;
+	} else if (key.protocol != 6 && key.protocol != 17) {
 		key.local_port = key.remote_port = 0;
+	}
 	return key;
 }
 
@@ -113,7 +116,7 @@ are_equal(const struct model_key *a, const struct model_key *b)
 {
 	return a->local == b->local && a->remote == b->remote && a->local_port == b->local_port &&
 		a->remote_port == b->remote_port && a->vlan == b->vlan &&
-		a->protocol == b->protocol;
+		a->protocol == b->protocol && a->asker == b->asker;
 }
 
 static void

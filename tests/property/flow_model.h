@@ -17,6 +17,7 @@ struct model_key {
 	uint16_t local_port, remote_port;
 	uint16_t vlan;
 	uint8_t protocol;
+	uint8_t asker; /* ICMP: 1: the host inside, 2: the one outside */
 };
 
 struct model_flow {

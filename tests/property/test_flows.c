@@ -219,6 +219,7 @@ is_same(const struct sl_flow_view *view, const struct model_flow *flow)
 		__builtin_bswap32(remote) == flow->key.remote &&
 		key->local_port == flow->key.local_port &&
 		key->remote_port == flow->key.remote_port && key->protocol == flow->key.protocol &&
+		key->is_icmp_query == flow->key.asker &&
 		(key->domain >> 12 & 0xfff) == flow->key.vlan;
 }
 
