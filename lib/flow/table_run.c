@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "flow/bucket_run.h"
 #include "flow/table.h"
 
 #include <string.h>
+
+#define REMOVE_MAX 64u
 
 /*
  * Flows come and go.
@@ -108,16 +111,40 @@ sl_flow_add(struct sl_flow_table *table, const struct sl_flow_key *key, uint64_t
 	return flow;
 }
 
-void
-sl_flow_remove(struct sl_flow_table *table, struct sl_flow *flow)
+static void
+take_out(struct sl_flow_table *table, struct sl_flow *flow, uint64_t hash)
 {
 	uint32_t index = flow_index(table, flow);
 
 	__atomic_store_n(&flow->serial, flow->serial + 1, __ATOMIC_RELEASE);
-	flow_bucket_remove(table, flow_hash_one(table->hash_key, &flow->key), index);
+	flow_bucket_remove(table, hash, index);
 	flow_wheel_unlink(table, index);
 	leave_place(table, index);
 	__atomic_store_n(&table->count, table->count - 1, __ATOMIC_RELAXED);
+}
+
+void
+sl_flow_remove(struct sl_flow_table *table, struct sl_flow *flow)
+{
+	take_out(table, flow, flow_hash_one(table->hash_key, &flow->key));
+}
+
+void
+sl_flow_remove_all(struct sl_flow_table *table, struct sl_flow *const flows[], uint32_t n)
+{
+	struct sl_flow_key keys[REMOVE_MAX];
+	uint64_t hashes[REMOVE_MAX];
+
+	if (n == 0)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		keys[i] = flows[i]->key;
+	sl_flow_hash(table, keys, n, hashes);
+	/* Where they are is all over the memory; all of it can come at once. */
+	for (uint32_t i = 0; i < n; i++)
+		__builtin_prefetch(&table->buckets[flow_bucket_first(table, hashes[i])], 1);
+	for (uint32_t i = 0; i < n; i++)
+		take_out(table, flows[i], hashes[i]);
 }
 
 void

@@ -104,8 +104,11 @@ age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t n
 	}
 	if (n_closing != 0)
 		sl_flow_close(pipeline, snapshot, now_ns, closing, n_closing);
-	for (uint32_t i = 0; i < n; i++)
-		sl_flow_discard(pipeline, due[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		sl_callout_flow_end(&pipeline->env, due[i]);
+		sl_flow_forget(&pipeline->flows->step, due[i]);
+	}
+	sl_flow_remove_all(table, due, n);
 }
 
 /* --- The sweep. --- */

@@ -67,6 +67,47 @@ test_add_find_remove(void **state)
 	sl_flow_table_free(table);
 }
 
+/* Many at once go as one by one: every count up to a burst, out of a table as full as it gets. */
+static void
+test_remove_all(void **state)
+{
+	enum {
+		FLOWS = 4000
+	};
+	struct sl_flow_table *table = make_table(FLOWS);
+	struct sl_flow *flows[64];
+	struct sl_flow_key key;
+	uint32_t next = 0, n;
+
+	(void)state;
+	for (uint32_t i = 0; i < FLOWS; i++)
+		assert_non_null(make_add(table, i, SL_FLOW_UDP, MAKE_START_NS));
+	sl_flow_remove_all(table, flows, 0);
+	for (n = 1; next + n <= FLOWS; n = n % 64 + 1) {
+		for (uint32_t i = 0; i < n; i++) {
+			make_key(&key, next + i);
+			flows[i] = make_find(table, &key);
+			assert_non_null(flows[i]);
+		}
+		sl_flow_remove_all(table, flows, n);
+		for (uint32_t i = 0; i < n; i++) {
+			make_key(&key, next + i);
+			assert_null(make_find(table, &key));
+			assert_int_equal(flows[i]->serial & 1, 0);
+		}
+		next += n;
+		assert_int_equal(sl_flow_table_count(table), FLOWS - next);
+	}
+	/* Those that stay are found, and there is room for as many. */
+	for (uint32_t i = next; i < FLOWS; i++) {
+		make_key(&key, i);
+		assert_non_null(make_find(table, &key));
+	}
+	for (uint32_t i = 0; i < next; i++)
+		assert_non_null(make_add(table, i, SL_FLOW_UDP, MAKE_START_NS));
+	sl_flow_table_free(table);
+}
+
 /* Every byte of the key tells flows apart. */
 static void
 test_key_bytes(void **state)
@@ -268,6 +309,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_add_find_remove),
+		cmocka_unit_test(test_remove_all),
 		cmocka_unit_test(test_key_bytes),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_churn),
