@@ -107,6 +107,25 @@ class Fragments(ReplayTest):
         self.assertEqual(self.order(answer), [3, 1, 2, 5, 4])
         self.assertEqual(self.judge([ASKS], [at(0, first[0]), at(29, first[1]), at(29.9, last)]), ["permit"] * 3)
 
+    def test_many(self):
+        """More fragments than are let go at a time, of one datagram and of many that never end."""
+        whole = pieces(54, 900, size=64, payload=bytes(64 * 900 - 8))
+        answer = self.replay({"filters": [DNS]}, [*whole, to_inside(UDP(dport=1))], step=1000)
+        self.assertEqual(self.by_packet(answer), ["permit"] * 901)
+        sent = [data for _, data in answer.permitted[1] if len(data) > 60]
+        self.assertEqual(sent, [bytes(p) for p in whole])
+        first = [pieces(54, 2, ident=i)[0] for i in range(600)]
+        for i, packet in enumerate(first):
+            packet[IP].src = f"198.51.100.{i % 20}"
+            del packet[IP].chksum
+        answer = self.replay({"filters": [DNS]}, first, step=1000)
+        self.assertEqual(answer.short, ["frag_timeout"] * 600)
+        # Where the policy asks no more, they leave.
+        nothing = self.folder / "nothing.json"
+        nothing.write_text("{}")
+        answer = self.replay({"filters": [DNS]}, [*first, at(2, to_inside(UDP()))], "--policy-at", f"+1={nothing}", step=1000)
+        self.assertEqual(answer.short, ["permit"] * 601)
+
     def test_duplicate_and_overlap(self):
         one = pieces(54)
         answer = self.replay({"filters": [ASKS]}, [one[0], one[0], one[1], one[2]])
