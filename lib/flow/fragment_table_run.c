@@ -319,6 +319,13 @@ sl_fragments_make_room(
 
 /* --- Time, and the way out. --- */
 
+bool
+sl_fragments_is_idle(const struct sl_fragments *fragments)
+{
+	return TAILQ_EMPTY(&fragments->waiting) && TAILQ_EMPTY(&fragments->ended) &&
+		STAILQ_EMPTY(&fragments->leaving);
+}
+
 void
 sl_fragments_age(struct sl_fragments *fragments, uint64_t now_ns, uint32_t work)
 {

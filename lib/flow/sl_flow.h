@@ -144,9 +144,10 @@ sl_flow_key_of_plain(const struct sl_meta *meta, uint8_t zone, struct sl_flow_ke
 	const uint32_t local = __builtin_bswap32(is_inbound ? meta->ip4_dst : meta->ip4_src);
 	const uint32_t remote = __builtin_bswap32(is_inbound ? meta->ip4_src : meta->ip4_dst);
 
-	if (meta->ip_version != 4 || meta->vlan_n != 0 ||
-		(meta->protocol != 6 && meta->protocol != 17) ||
-		(meta->present & SL_PRESENT(SRC_PORT)) == 0)
+	/* One test: TCP and UDP come as they come, and a branch for each would be guessed wrong. */
+	if (((meta->ip_version ^ 4u) | meta->vlan_n |
+		    (meta->protocol > 17 ? 1u : ~(1u << 6 | 1u << 17) >> meta->protocol & 1u) |
+		    (uint32_t)(~meta->present >> SL_SLOT_SRC_PORT & 1u)) != 0)
 		return false;
 	/* One store each: bytes that were written apart cannot be read at once for a while. */
 	_mm_storeu_si128((__m128i *)(void *)key->local, _mm_cvtsi32_si128((int)local));

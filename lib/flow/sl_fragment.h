@@ -103,6 +103,8 @@ struct sl_departure *sl_fragments_departure(struct sl_fragments *fragments);
  */
 bool sl_fragments_let_go(struct sl_fragments *fragments, struct sl_held *held, uint64_t note[2]);
 
+/* True when there is nothing that could age or be let go. */
+bool sl_fragments_is_idle(const struct sl_fragments *fragments);
 /* Incomplete datagrams, and fragments held; any thread. */
 uint32_t sl_fragments_datagrams(const struct sl_fragments *fragments);
 uint32_t sl_fragments_held(const struct sl_fragments *fragments);

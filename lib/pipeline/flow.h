@@ -62,6 +62,7 @@ struct sl_flow_step {
 	struct sl_burst *burst;
 	uint64_t members;
 	uint64_t special; /* ICMP errors */
+	uint64_t tcp;     /* packets whose flow is of TCP */
 	uint64_t stale;   /* what was found has gone: find again */
 	uint64_t opened; /* bits of hashes of flows that came since the packets' flows were found */
 	uint64_t stopped;

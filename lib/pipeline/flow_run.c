@@ -38,6 +38,7 @@ start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
 	step->burst = burst;
 	step->members = members;
 	step->special = 0;
+	step->tcp = 0;
 	step->stale = 0;
 	step->opened = 0;
 	step->stopped = 0;
@@ -104,6 +105,7 @@ sl_flow_step_find(struct sl_burst *burst, uint64_t members)
 			take_key(step, i);
 		else
 			step->keys[i] = (struct sl_flow_key){.ip_version = 0};
+		step->tcp |= (uint64_t)(step->keys[i].protocol == 6) << i;
 	}
 	sl_flow_hash(table, step->keys, n, step->hashes);
 	sl_flow_find(table, step->keys, step->hashes, n, step->found);
@@ -262,13 +264,13 @@ is_plain(const struct sl_flow_step *step, uint32_t packet, const struct sl_flow 
 
 /* A plain packet goes with its flow; true when it did. */
 static SL_ALWAYS_INLINE bool
-ride_plain(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
+ride_plain(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow, bool is_tcp)
 {
 	struct sl_burst *burst = step->burst;
 	const struct sl_frame *frame = &burst->frames[packet];
 	struct sl_meta *meta = &burst->metas[packet];
 
-	if (sl_flow_is_tcp(flow) &&
+	if (is_tcp &&
 		(flow->class != SL_FLOW_TCP_ESTABLISHED || !sl_tcp_ride(&flow->tcp, frame, meta)))
 		return false;
 	meta->flow.entry = flow;
@@ -276,8 +278,8 @@ ride_plain(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 	return true;
 }
 
-static void
-meet_all(struct sl_flow_step *step, uint64_t packets)
+static SL_ALWAYS_INLINE void
+meet_some(struct sl_flow_step *step, uint64_t packets, bool is_tcp)
 {
 	struct sl_flow *flow;
 	uint32_t packet;
@@ -285,10 +287,22 @@ meet_all(struct sl_flow_step *step, uint64_t packets)
 	for (; packets != 0; packets &= packets - 1) {
 		packet = (uint32_t)__builtin_ctzll(packets);
 		flow = step->found[packet];
-		if (SL_LIKELY(is_plain(step, packet, flow) && ride_plain(step, packet, flow)))
+		if (SL_LIKELY(
+			    is_plain(step, packet, flow) && ride_plain(step, packet, flow, is_tcp)))
 			continue;
 		meet(step, packet);
 	}
+}
+
+/*
+ * TCP before the rest: a branch for each packet would be guessed wrong half the time where they are mixed.  Packets
+ * of one flow are of one kind, so their order stays.
+ */
+static void
+meet_all(struct sl_flow_step *step, uint64_t packets)
+{
+	meet_some(step, packets & step->tcp, true);
+	meet_some(step, packets & ~step->tcp, false);
 }
 
 /* Shows what no layer dropped to the discard twins of the transport layers (WFP section 1.7). */

@@ -175,6 +175,8 @@ sl_reassembly_age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsh
 
 	if (reassembly == NULL || !reassembly->is_on)
 		return;
+	if (SL_LIKELY(reassembly->n_leaving == 0 && sl_fragments_is_idle(reassembly->table)))
+		return;
 	sl_fragments_age(reassembly->table, now_ns, AGE_WORK);
 	burst = quiet_burst(pipeline, snapshot, mode, now_ns);
 	let_go(&burst, SL_REASON_NONE);

@@ -19,17 +19,25 @@ must(void *pointer)
 	return pointer;
 }
 
+uint32_t
+generator_n_layers(void)
+{
+	uint32_t n, n_working = 0;
+	const struct sl_layer *const *layers = sl_layer_list(&n);
+
+	for (uint32_t id = 0; id < n; id++)
+		n_working += layers[id]->status == SL_LAYER_WORKING;
+	return n_working;
+}
+
 const struct sl_layer *
 generator_layer(uint32_t i)
 {
 	uint32_t n;
 	const struct sl_layer *const *layers = sl_layer_list(&n);
-	uint32_t n_working = 0;
 	uint32_t at = 0;
 
-	for (uint32_t id = 0; id < n; id++)
-		n_working += layers[id]->status == SL_LAYER_WORKING;
-	for (i %= n_working; i > 0 || layers[at]->status != SL_LAYER_WORKING; at++)
+	for (i %= generator_n_layers(); i > 0 || layers[at]->status != SL_LAYER_WORKING; at++)
 		i -= layers[at]->status == SL_LAYER_WORKING;
 	return layers[at];
 }

@@ -57,6 +57,8 @@ struct generator {
 _Noreturn void die(const char *what, const char *text);
 void *must(void *pointer);
 
+/* Layers that take filters. */
+uint32_t generator_n_layers(void);
 /* The i-th working layer, counted around. */
 const struct sl_layer *generator_layer(uint32_t i);
 

@@ -175,7 +175,8 @@ run_begin(struct run *run, uint64_t salt)
 {
 	memset(run, 0, sizeof(*run));
 	duel_init(&run->duel, "");
-	run->n_wanted = random_amount(RANDOM_CLASSIFICATIONS);
+	/* Every packet is classified by each form of the compiled engine. */
+	run->n_wanted = random_amount(RANDOM_CLASSIFICATIONS / 2);
 	run->g.random.state = run->duel.seed + salt;
 	run->metas = must(aligned_alloc(SL_CACHE_LINE, SL_BATCH_MAX * sizeof(*run->metas)));
 }
@@ -222,12 +223,13 @@ static void
 test_engines_agree(void **state)
 {
 	struct run *run = must(malloc(sizeof(*run)));
+	const uint32_t n_layers = generator_n_layers();
 
 	(void)state;
 	run_begin(run, 0);
 	for (uint32_t i = 0; run->duel.n_packets < run->n_wanted; i++) {
-		const struct shape *shape =
-			i / 36 < n_shapes ? &shapes[i / 36] : shape_draw(&run->g.random);
+		const struct shape *shape = i / n_layers < n_shapes ? &shapes[i / n_layers]
+								    : shape_draw(&run->g.random);
 		const uint32_t n = policy_size(&run->g.random);
 
 		run_policy(run, shape, generator_layer(i), SL_MIN(n, shape->n_max));
