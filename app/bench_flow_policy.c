@@ -25,23 +25,6 @@ bind_filter(void *ctx, const struct sl_filter *filter, struct sl_filter_binding 
 }
 
 static int
-add(struct sl_policy *policy, struct sl_object *object, struct sl_error *err)
-{
-	struct sl_problems problems = {0};
-	int rc;
-
-	if (sl_object_finish(object, "", &problems))
-		rc = sl_policy_add(policy, object, err);
-	else
-		rc = sl_error_set(err, problems.list[0].code, problems.list[0].pointer, "%s",
-			problems.list[0].detail);
-	sl_problems_fini(&problems);
-	if (rc != 0)
-		sl_object_put(object);
-	return rc;
-}
-
-static int
 add_switched(struct bench_flow_policy *policy, struct sl_error *err)
 {
 	struct sl_object *object = sl_object_new(SL_OBJECT_FILTER);
@@ -69,7 +52,7 @@ add_switched(struct bench_flow_policy *policy, struct sl_error *err)
 	filter->conditions = condition;
 	filter->n_conditions = 1;
 	policy->switched = filter;
-	return add(policy->policies[1], object, err);
+	return bench_policy_add(policy->policies[1], object, err);
 }
 
 static int

@@ -81,9 +81,8 @@ number_text(const char *prefix, size_t number)
 	return strdup(text);
 }
 
-/* Finishes an object and adds it, whatever happens taking the reference over. */
-static int
-add_object(struct sl_policy *policy, struct sl_object *object, struct sl_error *err)
+int
+bench_policy_add(struct sl_policy *policy, struct sl_object *object, struct sl_error *err)
 {
 	struct sl_problems problems = {0};
 	int rc;
@@ -109,7 +108,7 @@ add_sublayer(struct sl_policy *policy, uint32_t s, struct sl_error *err)
 	object->key = number_text("bench-", s);
 	object->name = strdup("Rules under test");
 	sl_sublayer_of(object)->weight = (uint16_t)(SUBLAYER_WEIGHT - s);
-	return add_object(policy, object, err);
+	return bench_policy_add(policy, object, err);
 }
 
 /* Everything of a rule's filter; what could not be allocated is NULL. */
@@ -158,7 +157,7 @@ bench_policy_fill(struct sl_policy *policy, const struct bench_rules *rules, siz
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		struct sl_object *object = bench_policy_filter(rules, i, n_sublayers);
 
-		rc = object != NULL ? add_object(policy, object, err)
+		rc = object != NULL ? bench_policy_add(policy, object, err)
 				    : sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
 	}
 	return rc;
@@ -195,7 +194,7 @@ fill_at(struct sl_policy *policy, const struct bench_rules *rules, enum sluice_l
 			return sl_error_set(err, SL_ERR_NO_MEMORY, "", "not enough memory");
 		sl_filter_of(object)->layer = sl_layer_by_id(layer);
 		sl_filter_of(object)->action = action;
-		rc = add_object(policy, object, err);
+		rc = bench_policy_add(policy, object, err);
 	}
 	return rc;
 }

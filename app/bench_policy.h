@@ -15,6 +15,9 @@ const struct sl_layer *bench_policy_layer(const struct bench_rules *rules);
 /* The filter of one rule, not finished; the caller's reference. NULL: out of memory. */
 struct sl_object *
 bench_policy_filter(const struct bench_rules *rules, size_t i, uint32_t n_sublayers);
+/* Finishes an object and adds it, whatever happens taking the reference over. */
+int bench_policy_add(
+	struct sl_policy *policy, struct sl_object *object, struct sl_error *err) SL_MUST_CHECK;
 /* Adds the sublayers and the first `n` rules to a policy; on a fault it has some of them. */
 int bench_policy_fill(struct sl_policy *policy, const struct bench_rules *rules, size_t n,
 	uint32_t n_sublayers, struct sl_error *err) SL_MUST_CHECK;
