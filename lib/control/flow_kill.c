@@ -31,8 +31,8 @@ static int
 fail_timeout(uint32_t worker, struct sl_error *err)
 {
 	return sl_error_set(err, SL_ERR_TIMEOUT, NULL,
-		"worker %u does not take commands about its flows: workers tend to flows in the "
-		"modes inline and monitor only",
+		"worker %u has not obeyed a command about its flows within 2 s: it may be "
+		"stuck; GET /v1/stats tells whether its polls go on",
 		worker);
 }
 
@@ -192,8 +192,8 @@ sl_control_flows_forget(
 	if (n == 0)
 		return 0;
 	return sl_error_set(err, SL_ERR_BUSY, NULL,
-		"flows still have %llu contexts of the plugin: workers tend to flows in the modes "
-		"inline and monitor only; try again there, or end the flows",
+		"flows still have %llu contexts of the plugin after 2 s, taken out a part at a "
+		"time; try again, or end the flows",
 		(unsigned long long)n);
 }
 
