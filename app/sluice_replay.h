@@ -203,6 +203,7 @@ struct replay_ports {
 };
 
 uint32_t replay_path_index(enum sluice_direction direction, enum sl_link_type link_type);
+enum sl_link_type replay_path_link_type(uint32_t path);
 /* Names the ports after their link, and makes all paths between them. */
 void
 replay_paths_make(struct replay_ports *ports, const char *link, struct sl_path paths[REPLAY_PATHS]);

@@ -163,7 +163,7 @@ replay_output_reply(struct replay_output *output, const struct replay_packet *pa
 	};
 
 	/* Replies are Ethernet frames. */
-	if (packet != NULL && packet->link_type != SL_LINK_ETHERNET) {
+	if (replay_path_link_type(reply->path) != SL_LINK_ETHERNET) {
 		output->n_replies_lost++;
 		return;
 	}

@@ -19,6 +19,12 @@ replay_path_index(enum sluice_direction direction, enum sl_link_type link_type)
 	return (uint32_t)direction * SL_LINK_COUNT + (uint32_t)link_type;
 }
 
+enum sl_link_type
+replay_path_link_type(uint32_t path)
+{
+	return (enum sl_link_type)(path % SL_LINK_COUNT);
+}
+
 static void
 name_ports(struct replay_ports *ports, const char *link)
 {

@@ -48,17 +48,19 @@ tell_gone(const struct sl_callout_env *env, const struct sl_flow_context *contex
 int
 sl_callout_host_flow_associate(struct sluice_packet *packet, uint32_t layer, uint64_t context)
 {
-	const struct sl_flow_context wanted = {.callout = (void *)(uintptr_t)packet->plugin,
-		.value = context,
-		.layer = (uint8_t)layer};
-	struct sl_flow *flow = packet->meta->flow.entry;
+	struct sl_flow_context wanted;
+	struct sl_flow *flow;
 	int rc;
 
-	if (flow == NULL || packet->env->flows == NULL)
+	if (packet == NULL || packet->meta->flow.entry == NULL || packet->env->flows == NULL)
 		return -ENOENT;
+	flow = packet->meta->flow.entry;
 	if (context == 0 || packet->plugin->descriptor->flow_delete == NULL ||
 		data_layer_version(layer) != flow->key.ip_version)
 		return -EINVAL;
+	wanted = (struct sl_flow_context){.callout = (void *)(uintptr_t)packet->plugin,
+		.value = context,
+		.layer = (uint8_t)layer};
 	rc = sl_flow_context_add(packet->env->flows, flow, &wanted);
 	if (rc == 0)
 		sl_counter_add(&packet->counters->contexts, 1);
@@ -70,12 +72,12 @@ sl_callout_host_flow_associate(struct sluice_packet *packet, uint32_t layer, uin
 int
 sl_callout_host_flow_remove(struct sluice_packet *packet, uint32_t layer)
 {
-	struct sl_flow *flow = packet->meta->flow.entry;
 	struct sl_flow_context context;
 
-	if (flow == NULL || packet->env->flows == NULL || data_layer_version(layer) == 0 ||
-		!sl_flow_context_take(
-			packet->env->flows, flow, packet->plugin, (uint8_t)layer, &context))
+	if (packet == NULL || packet->meta->flow.entry == NULL || packet->env->flows == NULL ||
+		data_layer_version(layer) == 0 ||
+		!sl_flow_context_take(packet->env->flows, packet->meta->flow.entry, packet->plugin,
+			(uint8_t)layer, &context))
 		return -ENOENT;
 	tell_gone(packet->env, &context);
 	return 0;
@@ -84,10 +86,11 @@ sl_callout_host_flow_remove(struct sluice_packet *packet, uint32_t layer)
 int
 sl_callout_host_flow_abort(struct sluice_packet *packet)
 {
-	struct sl_callout_env *env = packet->env;
+	struct sl_callout_env *env;
 
-	if (packet->meta->flow.entry == NULL)
+	if (packet == NULL || packet->meta->flow.entry == NULL)
 		return -ENOENT;
+	env = packet->env;
 	if (env->n_aborts == SL_CALLOUT_ABORTS_MAX)
 		return -ENOBUFS;
 	env->aborts[env->n_aborts++] = packet->meta->flow.id;

@@ -84,15 +84,19 @@ host_field_index(uint32_t layer_id, uint32_t field)
 static uint32_t
 host_packet_length(const struct sluice_packet *packet)
 {
-	return packet->env->frame->length;
+	return packet == NULL ? 0 : packet->env->frame->length;
 }
 
 static uint32_t
 host_packet_read(const struct sluice_packet *packet, uint32_t offset, void *to, uint32_t length)
 {
-	const struct sl_frame *frame = packet->env->frame;
-	uint32_t end = SL_MIN(frame->contiguous, frame->length);
+	const struct sl_frame *frame;
+	uint32_t end;
 
+	if (packet == NULL)
+		return 0;
+	frame = packet->env->frame;
+	end = SL_MIN(frame->contiguous, frame->length);
 	if (offset >= end)
 		return 0;
 	length = SL_MIN(length, end - offset);
@@ -103,11 +107,12 @@ host_packet_read(const struct sluice_packet *packet, uint32_t offset, void *to, 
 static int
 host_packet_reply(struct sluice_packet *packet, const void *bytes, uint32_t length)
 {
-	struct sl_callout_env *env = packet->env;
+	struct sl_callout_env *env;
 	struct sl_reply *reply;
 
-	if (env->is_discard)
+	if (packet == NULL || packet->env->is_discard)
 		return -EPERM;
+	env = packet->env;
 	if (length < REPLY_MIN || length > SL_CALLOUT_REPLY_SIZE)
 		return -EINVAL;
 	if (env->replies == NULL || env->n_replies >= SL_CALLOUT_REPLIES_MAX) {
@@ -117,6 +122,7 @@ host_packet_reply(struct sluice_packet *packet, const void *bytes, uint32_t leng
 	reply = &env->replies[env->n_replies++];
 	reply->is_onward = false;
 	reply->packet = env->packet;
+	reply->path = env->path;
 	reply->length = length;
 	memcpy(reply->bytes, bytes, length);
 	return 0;
@@ -125,7 +131,7 @@ host_packet_reply(struct sluice_packet *packet, const void *bytes, uint32_t leng
 static void
 host_count(struct sluice_packet *packet, uint32_t counter, uint64_t n)
 {
-	if (counter < SL_CALLOUT_COUNTERS_MAX)
+	if (packet != NULL && counter < SL_CALLOUT_COUNTERS_MAX)
 		sl_counter_add(&packet->counters->own[counter], n);
 }
 

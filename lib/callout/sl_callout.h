@@ -137,11 +137,14 @@ void sl_callout_notify_delete(
 
 /* --- Packet time. --- */
 
-/* A frame that a callout wants sent back. */
+#define SL_REPLY_NO_PACKET UINT32_MAX
+
+/* A frame that the appliance sends by itself: a callout's answer, a reset. */
 struct sl_reply {
-	uint32_t packet; /* index in the burst of the packet it answers */
+	uint32_t packet; /* index in the burst of the packet it answers; SL_REPLY_NO_PACKET: none */
+	uint32_t path;   /* index of the path that packet came by; it names the ports */
 	uint32_t length;
-	bool is_onward; /* leaves by the port the packet would have left by */
+	bool is_onward; /* leaves by the port the packet would have left by, not the one it came by */
 	uint8_t bytes[SL_CALLOUT_REPLY_SIZE];
 };
 
@@ -149,6 +152,7 @@ struct sl_reply {
 struct sl_callout_env {
 	const struct sl_frame *frame; /* per packet */
 	uint32_t packet;              /* per packet: its index in the burst */
+	uint32_t path;                /* per burst: the pipeline's index of its path */
 	uint32_t worker;              /* once */
 	uint64_t now_ns;              /* per burst */
 	uint64_t revision;            /* per burst */

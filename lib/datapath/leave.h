@@ -43,7 +43,7 @@ void leave_to_worker(struct worker *worker, struct lane *lane, struct rte_mbuf *
 void leave_burst(struct worker *worker, struct lane *lane, uint16_t n);
 /* What the pipeline let go without a burst: time, a stop. */
 void leave_held(struct worker *worker);
-/* Sends what callouts answered, and resets, out of the port the burst came in by or the other one. */
-void leave_replies(struct worker *worker, const struct lane *lane);
+/* Sends what the pipeline has made itself, answers of callouts and resets, each out of a port of its path. */
+void leave_replies(struct worker *worker);
 
 #endif

@@ -222,39 +222,57 @@ make_reply(const struct port *port, const struct sl_reply *reply)
 	return mbuf;
 }
 
-/* Sends those replies that leave by `port`; returns how many did. */
-static uint32_t
-send_replies_by(const struct lane *lane, const struct port *port, const struct sl_reply *replies,
-	uint32_t n_replies)
+/* The port that a reply leaves by; NULL: the worker does not have its path. */
+static const struct port *
+port_of_reply(const struct worker *worker, const struct sl_reply *reply)
 {
-	struct rte_mbuf *mbufs[SL_CALLOUT_REPLIES_MAX];
-	enum sl_reason reason;
-	uint16_t n = 0, sent = 0;
+	const struct lane *lane = worker->lane_of_path[reply->path];
 
-	for (uint32_t i = 0; i < n_replies; i++) {
-		if ((replies[i].is_onward ? lane->out : lane->in) != port)
+	if (unlikely(lane == NULL))
+		return NULL;
+	return reply->is_onward ? lane->out : lane->in;
+}
+
+/* Sends those of `left` that leave by the port of the first of them, and takes them out; returns how many left. */
+static uint32_t
+send_replies(struct worker *worker, const struct sl_reply *replies, uint64_t *left)
+{
+	const struct sl_reply *first = &replies[__builtin_ctzll(*left)];
+	const struct port *port = port_of_reply(worker, first);
+	struct rte_mbuf *mbufs[SL_CALLOUT_REPLIES_MAX];
+	uint16_t n = 0, sent = 0;
+	enum sl_reason reason;
+
+	for (uint64_t rest = *left; rest != 0; rest &= rest - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(rest);
+
+		if (port_of_reply(worker, &replies[i]) != port)
 			continue;
-		mbufs[n] = make_reply(port, &replies[i]);
+		*left &= ~((uint64_t)1 << i);
+		mbufs[n] = port == NULL ? NULL : make_reply(port, &replies[i]);
 		if (mbufs[n] != NULL)
 			n++;
 	}
 	if (n > 0)
-		sent = port_tx(port, lane->queue, mbufs, n, &reason);
+		sent = port_tx(port, worker->lane_of_path[first->path]->queue, mbufs, n, &reason);
 	if (sent < n)
 		rte_pktmbuf_free_bulk(mbufs + sent, (unsigned int)(n - sent));
 	return sent;
 }
 
+_Static_assert(SL_CALLOUT_REPLIES_MAX <= 64, "a set of replies is a 64-bit mask");
+
 void
-leave_replies(struct worker *worker, const struct lane *lane)
+leave_replies(struct worker *worker)
 {
-	uint32_t n, sent;
+	uint32_t n, sent = 0;
 	const struct sl_reply *replies = sl_pipeline_replies(worker->pipeline, &n);
+	uint64_t left;
 
 	if (likely(n == 0))
 		return;
-	sent = send_replies_by(lane, lane->in, replies, n) +
-		send_replies_by(lane, lane->out, replies, n);
+	for (left = ~(uint64_t)0 >> (64 - n); left != 0;)
+		sent += send_replies(worker, replies, &left);
 	sl_counter_add(&worker->counters->worker.replies_sent, sent);
 	sl_counter_add(&worker->counters->worker.replies_refused, n - sent);
 }

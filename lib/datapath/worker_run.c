@@ -88,7 +88,7 @@ judge_burst(struct worker *worker, struct lane *lane, const struct round *round,
 	sl_pipeline_run(worker->pipeline, round->snapshot, round->mode, lane->path, worker->frames,
 		n, round->now_ns, worker->outcomes);
 	leave_burst(worker, lane, n);
-	leave_replies(worker, lane);
+	leave_replies(worker);
 }
 
 /* One burst of one lane; returns how many packets it had. */
@@ -155,12 +155,13 @@ begin_round(struct worker *worker, uint64_t cycles)
 	return round;
 }
 
-/* What time asks for, which may let fragments go; the worker is quiescent behind it. */
+/* What time asks for, which may let fragments go and make resets; the worker is quiescent behind it. */
 static void
 end_round(struct worker *worker, const struct round *round)
 {
 	sl_pipeline_tick(worker->pipeline, round->snapshot, round->mode, round->now_ns);
 	leave_held(worker);
+	leave_replies(worker);
 	rte_rcu_qsbr_quiescent(worker->shared->rcu, worker->index);
 }
 

@@ -139,6 +139,12 @@ judge(struct sl_burst *burst, uint32_t n)
 	sl_pipeline_judge_whole(burst, sets, SL_ORDER_VISITS, alive);
 }
 
+static bool
+is_suppressed(const struct sl_burst *burst, const struct sl_reply *reply)
+{
+	return reply->packet != SL_REPLY_NO_PACKET && (burst->suppressed >> reply->packet & 1) != 0;
+}
+
 void
 sl_pipeline_sweep_replies(struct sl_burst *burst)
 {
@@ -151,10 +157,11 @@ sl_pipeline_sweep_replies(struct sl_burst *burst)
 		return;
 	for (uint32_t i = n_kept; i < env->n_replies; i++) {
 		reply = &env->replies[i];
-		if (burst->is_monitor || (burst->suppressed >> reply->packet & 1) != 0)
+		if (burst->is_monitor || is_suppressed(burst, reply))
 			continue;
 		if (n_kept != i) {
 			env->replies[n_kept].packet = reply->packet;
+			env->replies[n_kept].path = reply->path;
 			env->replies[n_kept].length = reply->length;
 			env->replies[n_kept].is_onward = reply->is_onward;
 			memcpy(env->replies[n_kept].bytes, reply->bytes, reply->length);
@@ -182,6 +189,7 @@ start_callouts(struct sl_burst *burst)
 
 	env->now_ns = burst->now_ns;
 	env->revision = burst->snapshot == NULL ? 0 : burst->snapshot->revision;
+	env->path = (uint32_t)(burst->path - burst->pipeline->paths);
 	env->n_replies = 0;
 	env->n_replies_refused = 0;
 }
@@ -241,7 +249,10 @@ sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsho
 	struct sl_burst burst = {
 		.pipeline = pipeline,
 		.snapshot = snapshot,
+		.path = pipeline->paths,
 		.now_ns = now_ns,
+		/* Who lets packets pass without a judgement, or none at all, sends nothing of his own. */
+		.is_monitor = mode != SL_MODE_INLINE,
 	};
 
 	start_callouts(&burst);
@@ -250,6 +261,7 @@ sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsho
 		sl_flow_obey(pipeline, snapshot, now_ns);
 	if (pipeline->flows != NULL && (mode == SL_MODE_INLINE || mode == SL_MODE_MONITOR))
 		sl_flow_tend(pipeline, snapshot, now_ns);
+	sl_pipeline_sweep_replies(&burst);
 	sl_reassembly_age(pipeline, snapshot, mode, now_ns);
 }
 

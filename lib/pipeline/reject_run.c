@@ -25,6 +25,7 @@ take_reply(struct sl_burst *burst, uint32_t packet, bool is_onward)
 	}
 	reply = &env->replies[env->n_replies];
 	reply->packet = packet;
+	reply->path = env->path;
 	reply->is_onward = is_onward;
 	return reply;
 }

@@ -160,7 +160,7 @@ void sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *sna
 /*
  * Does what time asks for, when no packets come: ages flows and fragments, obeys commands, sweeps.  Call it once a
  * round, whether packets came or not; it does a bounded amount of work (sl_pipeline_run does the same amount).
- * Replies and releases are as those of a burst.
+ * Replies and releases are as those of a burst; its replies answer no packet.
  */
 void sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
 	enum sl_mode mode, uint64_t now_ns);
@@ -181,8 +181,9 @@ struct sl_flow_table *sl_pipeline_flows(const struct sl_pipeline *pipeline);
 const struct sl_fragments *sl_pipeline_fragments(const struct sl_pipeline *pipeline);
 
 /*
- * Frames that the last burst has made: those of callouts, and resets of connections that were revoked, to be
- * sent out of the port the burst came in by, or by the other one when `is_onward`; valid until the next run.
+ * Frames that the last run or tick has made: those of callouts, and resets of connections that were revoked.  Each
+ * is to be sent out of the port that packets of its path come in by, or of the other one when `is_onward`.  Valid until
+ * the next run, tick or drain; none in other modes than inline.
  */
 const struct sl_reply *sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n);
 /*

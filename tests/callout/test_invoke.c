@@ -77,6 +77,7 @@ start(struct fixture *f, enum sluice_layer layer, enum sluice_action action)
 	f->env = (struct sl_callout_env){
 		.frame = &f->frame,
 		.packet = 9,
+		.path = 5,
 		.worker = 2,
 		.now_ns = 1767323045000000006,
 		.revision = 12,
@@ -621,10 +622,48 @@ test_packet_reply(void **state)
 	assert_int_equal(f.env.n_replies, SL_CALLOUT_REPLIES_MAX);
 	assert_int_equal(f.env.n_replies_refused, 1);
 	assert_int_equal(f.replies[0].packet, 9);
+	assert_int_equal(f.replies[0].path, 5);
 	assert_int_equal(f.replies[0].length, 14);
 	assert_int_equal(f.replies[63].length, 1514);
 	for (int i = 0; i < 1514; i++)
 		assert_int_equal(f.replies[63].bytes[i], (uint8_t)(i * 7));
+	stop(&f);
+}
+
+/* What is asked without a packet, where flows are looked at without one. */
+static void
+ask_nobody(const struct sluice_classify_in *in)
+{
+	const struct sluice_host *host = recorder.host;
+	uint8_t to[60] = {0xee};
+
+	assert_null(in->packet);
+	assert_int_equal(host->packet_length(NULL), 0);
+	assert_int_equal(host->packet_read(NULL, 0, to, sizeof(to)), 0);
+	assert_int_equal(to[0], 0xee);
+	assert_int_equal(host->packet_reply(NULL, to, sizeof(to)), -1);
+	host->count(NULL, 0, 1);
+	assert_int_equal(host->flow_associate(NULL, SLUICE_LAYER_STREAM_PACKET_V4, 1), -2);
+	assert_int_equal(host->flow_remove(NULL, SLUICE_LAYER_STREAM_PACKET_V4), -2);
+	assert_int_equal(host->flow_abort(NULL), -2);
+}
+
+static void
+test_no_packet(void **state)
+{
+	struct sl_plugin_info info;
+	struct fixture f;
+
+	(void)state;
+	start(&f, SLUICE_LAYER_ALE_ENDPOINT_CLOSURE_V4, SLUICE_ACTION_CALLOUT_INSPECTION);
+	f.env.frame = NULL;
+	recorder.during = ask_nobody;
+	invoke_plainly(&f);
+	assert_int_equal(f.env.n_replies, 0);
+	assert_int_equal(f.env.n_replies_refused, 0);
+	assert_int_equal(f.env.n_aborts, 0);
+	assert_true(sl_callout_info(f.registry, 0, &info));
+	assert_int_equal(info.counters[0], 0);
 	stop(&f);
 }
 
@@ -762,6 +801,7 @@ main(void)
 		cmocka_unit_test(test_conditional_on_flow_at_ale_layers),
 		cmocka_unit_test(test_packet_read),
 		cmocka_unit_test(test_packet_reply),
+		cmocka_unit_test(test_no_packet),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_unload_under_load),
 	};

@@ -356,6 +356,7 @@ check_reject(bool is_suppressed)
 	for (uint32_t i = 0; i < n; i++) {
 		const uint8_t *ip = replies[i].bytes + 14, *tcp = ip + 20;
 
+		assert_int_equal(replies[i].path, PATH_IN);
 		assert_int_equal(replies[i].is_onward, i);
 		assert_int_equal(tcp[13], RST | ACK);
 		assert_int_equal(tcp[0] << 8 | tcp[1], i == 0 ? 40000 : 80);

@@ -272,6 +272,7 @@ test_replies_leave_in_order(void **state)
 	assert_int_equal(n, 8);
 	for (uint32_t i = 0; i < n; i++) {
 		assert_int_equal(replies[i].packet, i);
+		assert_int_equal(replies[i].path, PATH_IN);
 		assert_int_equal(replies[i].length, 64);
 		assert_int_equal(replies[i].bytes[63], 100 + i);
 	}
