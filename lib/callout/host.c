@@ -155,5 +155,7 @@ sl_callout_host_init(struct sluice_host *host, uint32_t n_workers_max)
 		.flow_associate = sl_callout_host_flow_associate,
 		.flow_remove = sl_callout_host_flow_remove,
 		.flow_abort = sl_callout_host_flow_abort,
+		.pend = sl_callout_host_pend,
+		.complete = sl_callout_host_complete,
 	};
 }

@@ -215,7 +215,8 @@ call(const struct sluice_callout *callout, const struct sl_plugin *plugin,
 	struct sluice_packet packet = {.env = env,
 		.counters = &plugin->workers[env->worker],
 		.plugin = plugin,
-		.meta = meta};
+		.meta = meta,
+		.may_pend = sl_callout_may_pend(env, meta)};
 	struct sluice_value values[SLUICE_FIELDS_MAX];
 	struct sluice_metadata metadata;
 	struct sluice_filter filter;
@@ -235,6 +236,12 @@ call(const struct sluice_callout *callout, const struct sl_plugin *plugin,
 	get_values(meta, layout, values);
 	get_metadata(meta, env, layer->layer->id, &metadata);
 	get_filter(layer, rank, &filter);
+	if (packet.may_pend)
+		metadata.valid |= SLUICE_METADATA_COMPLETION_HANDLE;
+	if (env->completed_by == plugin) {
+		metadata.valid |= SLUICE_METADATA_COMPLETION;
+		metadata.completion = env->completion;
+	}
 	callout->classify(&in, out);
 }
 
@@ -247,10 +254,11 @@ sl_callout_invoke(void *ctx, const struct sl_layer_program *layer, uint32_t rank
 	const uint32_t rights = out->rights;
 	const struct sluice_callout *callout;
 	struct sl_callout_env *env = ctx;
+	enum sluice_action answer;
 	uint64_t flow_context;
 
 	callout = plugin != NULL ? __atomic_load_n(&plugin->callout, __ATOMIC_ACQUIRE) : NULL;
-	if (callout == NULL || env->worker >= plugin->n_workers)
+	if (callout == NULL || env->worker >= plugin->n_workers || env->overdue == plugin)
 		return SL_INVOKE_UNREGISTERED;
 	flow_context = sl_callout_flow_context(plugin, env, meta, id);
 	if (flow_context == 0 && (callout->flags & SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0 &&
@@ -260,7 +268,11 @@ sl_callout_invoke(void *ctx, const struct sl_layer_program *layer, uint32_t rank
 	/* A right can be given up, not taken. */
 	out->rights &= rights;
 	out->flags &= SLUICE_CLASSIFY_OUT_FLAG_ABSORB;
-	count_answer(&plugin->workers[env->worker],
-		normalise(layer->hot[rank].action, out, (rights & SLUICE_RIGHT_ACTION_WRITE) != 0));
+	answer = normalise(layer->hot[rank].action, out, (rights & SLUICE_RIGHT_ACTION_WRITE) != 0);
+	count_answer(&plugin->workers[env->worker], answer);
+	if (SL_UNLIKELY(env->pended != 0) &&
+		(answer != SLUICE_ACTION_BLOCK || (rights & SLUICE_RIGHT_ACTION_WRITE) == 0 ||
+			(out->flags & SLUICE_CLASSIFY_OUT_FLAG_ABSORB) == 0))
+		sl_callout_void_pend(env, plugin);
 	return SL_INVOKE_CALLED;
 }

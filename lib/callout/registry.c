@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "callout/registry.h"
 
+#include "base/sl_mpsc.h"
 #include "classifier/sl_meta.h"
 #include "telemetry/sl_counters.h"
 
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define COMPLETIONS_MAX 4096u /* of a worker, on their way */
 
 /* --- Creation. --- */
 
@@ -59,6 +62,23 @@ lay_out_values(const struct sl_layer *layer, struct value_layout *layout)
 	}
 }
 
+static int
+make_completions(struct sl_callout_registry *registry)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < registry->n_workers && rc == 0; i++)
+		rc = sl_mpsc_new(
+			COMPLETIONS_MAX, sizeof(struct sl_completion), &registry->completions[i]);
+	return rc;
+}
+
+struct sl_mpsc *
+sl_callout_completions(const struct sl_callout_registry *registry, uint32_t worker)
+{
+	return worker < registry->n_workers ? registry->completions[worker] : NULL;
+}
+
 int
 sl_callout_registry_new(uint32_t n_workers_max, struct sl_callout_registry **out)
 {
@@ -70,6 +90,10 @@ sl_callout_registry_new(uint32_t n_workers_max, struct sl_callout_registry **out
 	if (registry == NULL)
 		return -ENOMEM;
 	registry->n_workers = n_workers_max;
+	if (make_completions(registry) != 0) {
+		sl_callout_registry_free(registry);
+		return -ENOMEM;
+	}
 	layers = sl_layer_list(&n);
 	for (uint32_t i = 0; i < n; i++)
 		lay_out_values(layers[i], &registry->layouts[layers[i]->id]);
@@ -103,6 +127,8 @@ sl_callout_registry_free(struct sl_callout_registry *registry)
 			plugin = older;
 		}
 	}
+	for (uint32_t i = 0; i < registry->n_workers; i++)
+		sl_mpsc_free(registry->completions[i]);
 	free(registry);
 }
 
@@ -138,6 +164,7 @@ plugin_new(const struct sl_callout_registry *registry, const char *name)
 		return NULL;
 	plugin->layouts = registry->layouts;
 	plugin->n_workers = registry->n_workers;
+	plugin->completions = registry->completions;
 	snprintf(plugin->name, sizeof(plugin->name), "%s", name);
 	return plugin;
 }
@@ -196,9 +223,20 @@ sum_counters(const struct sl_plugin *plugin, struct sl_plugin_info *info)
 		info->blocks += sl_counter_read(&counters->blocks);
 		info->continues += sl_counter_read(&counters->continues);
 		info->contexts += sl_counter_read(&counters->contexts);
+		info->pends += sl_counter_read(&counters->pends);
 		for (uint32_t i = 0; i < plugin->n_counters; i++)
 			info->counters[i] += sl_counter_read(&counters->own[i]);
 	}
+}
+
+/* What ends is read first: what began meanwhile is then counted, never what has ended twice. */
+static uint64_t
+contexts_of(const struct worker_counters *counters)
+{
+	const uint64_t ended = __atomic_load_n(&counters->pends_ended, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(&counters->contexts, __ATOMIC_ACQUIRE) +
+		sl_counter_read(&counters->pends) - ended;
 }
 
 uint64_t
@@ -207,7 +245,7 @@ sl_callout_contexts(const struct sl_plugin *plugin)
 	uint64_t n = 0;
 
 	for (uint32_t w = 0; plugin->workers != NULL && w < plugin->n_workers; w++)
-		n += __atomic_load_n(&plugin->workers[w].contexts, __ATOMIC_ACQUIRE);
+		n += contexts_of(&plugin->workers[w]);
 	return n;
 }
 

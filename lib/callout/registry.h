@@ -53,6 +53,8 @@ struct worker_counters {
 	uint64_t blocks;
 	uint64_t continues;
 	uint64_t contexts; /* that flows hold */
+	uint64_t pends;
+	uint64_t pends_ended;
 	uint64_t own[SL_CALLOUT_COUNTERS_MAX];
 } SL_CACHE_ALIGNED;
 
@@ -64,6 +66,8 @@ struct sl_plugin {
 	const struct value_layout *layouts;   /* [SLUICE_LAYER_COUNT], of the registry */
 	struct worker_counters *workers;      /* [n_workers] or NULL */
 	uint32_t n_workers;
+	struct sl_mpsc *const *completions; /* [n_workers], of the registry */
+	uint64_t n_completions;             /* atomic; written by any thread */
 
 	/* Control. */
 	enum sl_plugin_state state;
@@ -90,6 +94,7 @@ struct sl_callout_registry {
 	uint32_t n_plugins;
 	struct sl_plugin *plugins[SL_CALLOUT_PLUGINS_MAX]; /* newest incarnation of each name */
 	struct value_layout layouts[SLUICE_LAYER_COUNT];
+	struct sl_mpsc *completions[SL_CALLOUT_WORKERS_MAX]; /* [n_workers] */
 };
 
 /* A descriptor that passed the check, and where it came from. */
@@ -131,12 +136,20 @@ struct sluice_packet {
 	struct worker_counters *counters;
 	const struct sl_plugin *plugin;
 	const struct sl_meta *meta;
+	bool may_pend;
 };
 
 /* The services for flows of struct sluice_host, see there. Packet time. */
 int sl_callout_host_flow_associate(struct sluice_packet *packet, uint32_t layer, uint64_t context);
 int sl_callout_host_flow_remove(struct sluice_packet *packet, uint32_t layer);
 int sl_callout_host_flow_abort(struct sluice_packet *packet);
+/* Putting off decisions, see struct sluice_host. complete: any thread. */
+int sl_callout_host_pend(struct sluice_packet *packet, uint64_t *token);
+int sl_callout_host_complete(const struct sluice_host *host, uint64_t token, uint64_t answer);
+/* True when the packet that is being judged is one whose decision may be put off. Packet time. */
+bool sl_callout_may_pend(const struct sl_callout_env *env, const struct sl_meta *meta);
+/* The plugin has not absorbed the packet that is being judged: what it pended does not stand. Packet time. */
+void sl_callout_void_pend(struct sl_callout_env *env, const struct sl_plugin *plugin);
 /* The plugin's context for the flow that a packet belongs to; 0: none. Packet time. */
 uint64_t sl_callout_flow_context(const struct sl_plugin *plugin, const struct sl_callout_env *env,
 	const struct sl_meta *meta, enum sluice_layer layer);

@@ -40,6 +40,7 @@
 #define SL_CALLOUT_COUNTERS_MAX 16u
 #define SL_CALLOUT_REPLIES_MAX  64u   /* frames one worker may queue in one burst */
 #define SL_CALLOUT_REPLY_SIZE   1514u /* bytes */
+#define SL_CALLOUT_BURST_MAX    64u   /* packets of a burst */
 #define SL_CALLOUT_ABORTS_MAX   64u   /* flows that callouts may end in one burst of one worker */
 
 struct sl_callout_registry; /* opaque */
@@ -66,7 +67,9 @@ struct sl_plugin_info {
 	uint64_t permits;
 	uint64_t blocks;
 	uint64_t continues;
-	uint64_t contexts; /* that flows hold now, all workers */
+	uint64_t contexts;    /* that flows hold now, all workers */
+	uint64_t pends;       /* decisions it put off */
+	uint64_t completions; /* answers it gave to them */
 	uint32_t n_counters;
 	const char *counter_names[SL_CALLOUT_COUNTERS_MAX];
 	uint64_t counters[SL_CALLOUT_COUNTERS_MAX];
@@ -111,7 +114,19 @@ int sl_callout_unpublish(struct sl_callout_registry *registry, const char *name,
 	struct sl_plugin **out, struct sl_error *err) SL_MUST_CHECK;
 void sl_callout_unload_finish(struct sl_callout_registry *registry, struct sl_plugin *plugin);
 
-/* Contexts of the plugin that flows hold, all workers; 0 is final once no filter is bound to it. */
+/* An answer to an operation that was pended. */
+struct sl_completion {
+	uint64_t token; /* the flow's id */
+	uint64_t answer;
+	const struct sl_plugin *plugin; /* who gave it */
+};
+/* Where answers for a worker's flows come in, of struct sl_completion; the registry's. NULL: no such worker. */
+struct sl_mpsc *sl_callout_completions(const struct sl_callout_registry *registry, uint32_t worker);
+
+/*
+ * Contexts of the plugin that flows hold, and decisions it put off, all workers; 0 is final once no filter is bound
+ * to it.
+ */
 uint64_t sl_callout_contexts(const struct sl_plugin *plugin);
 
 /*
@@ -168,6 +183,20 @@ struct sl_callout_env {
 	/* Ids of flows that callouts want ended. Who runs the burst ends them behind it and clears the count. */
 	uint32_t n_aborts;
 	uint64_t aborts[SL_CALLOUT_ABORTS_MAX];
+	/*
+	 * Pending (WFP section 6.6).  Per visit of a layer: how many operations callouts may begin, 0 where none may.
+	 * They set the bits of the packets whose flows they pended, and themselves at the packet's place; who visits takes
+	 * what stands - the packet was absorbed - and clears the set.
+	 */
+	uint32_t n_pends_max;
+	uint32_t n_pends_refused; /* for want of room; as n_contexts_refused */
+	uint64_t pended;
+	const struct sl_plugin *pended_by[SL_CALLOUT_BURST_MAX];
+	/* Per visit: the answer that is being judged, for the callout that gave it; NULL: none is. */
+	const struct sl_plugin *completed_by;
+	uint64_t completion;
+	/* Per visit: a callout that did not answer in time is as if it were not registered; NULL: none. */
+	const struct sl_plugin *overdue;
 };
 
 /*
@@ -181,6 +210,11 @@ sl_invoke_fn sl_callout_invoke;
  * A flow is about to end: takes its contexts and tells each one's callout.  The worker of the flow, with its `env`.
  */
 void sl_callout_flow_end(struct sl_callout_env *env, struct sl_flow *flow);
+/*
+ * What a plugin pended has ended, or did not stand: it counts no more as one of its contexts.  Packet time, the worker
+ * of the flow.
+ */
+void sl_callout_pend_ended(struct sl_callout_env *env, const struct sl_plugin *plugin);
 /*
  * Takes a plugin's contexts (NULL: everybody's) out of all flows and tells the callout of each, looking at no more
  * than `work` places from `*at` on, which is 0 at first and SL_FLOW_LIST_END when it is done.  The worker of the

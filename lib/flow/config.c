@@ -42,6 +42,7 @@ static const struct sl_flow_config defaults = {
 			.timeout_ms = 30 * SECOND,
 			.bytes = 16u << 20,
 		},
+	.pend = {.max = 1024, .packets = 8, .bytes = 16384, .timeout_ms = 30 * SECOND},
 };
 
 int
@@ -69,6 +70,7 @@ sl_flow_config_share(
 	*share = *config;
 	share->max = (uint32_t)divide(config->max, n);
 	share->contexts = (uint32_t)divide(config->contexts, n);
+	share->pend.max = (uint32_t)divide(config->pend.max, n);
 	share->fragments.datagrams = (uint32_t)divide(config->fragments.datagrams, n);
 	share->fragments.held = (uint32_t)divide(config->fragments.held, n);
 	share->fragments.bytes = divide(config->fragments.bytes, n);

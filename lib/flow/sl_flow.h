@@ -63,8 +63,9 @@ enum sl_flow_flag {
 	SL_FLOW_PENDING = 0x40,  /* being authorised in this burst */
 	SL_FLOW_UNENFORCED =
 		0x80, /* opened while no policy asked for state: TCP windows are unknown */
-	SL_FLOW_IMPORTED = 0x100,    /* kept over a restart */
-	SL_FLOW_HAS_CONTEXTS = 0x200 /* private: of callouts */
+	SL_FLOW_IMPORTED = 0x100,     /* kept over a restart */
+	SL_FLOW_HAS_CONTEXTS = 0x200, /* private: of callouts */
+	SL_FLOW_PENDED = 0x400        /* waits for a callout's answer: nothing of it passes */
 };
 
 /* Why a flow ended (WFP section 7.8). */

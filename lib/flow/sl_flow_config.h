@@ -81,6 +81,14 @@ struct sl_fragment_config {
 	uint64_t bytes;      /* memory for their payloads; 16 MiB */
 };
 
+/* Decisions that callouts put off (WFP section 6.6). */
+struct sl_pend_config {
+	uint32_t max;     /* flows that wait for a callout's answer at a time; 1,024; 0: none may */
+	uint32_t packets; /* of one flow that are held meanwhile; 8, at most 64; 0: none */
+	uint32_t bytes;   /* of frames that are held of one flow; 16,384 */
+	uint32_t timeout_ms; /* then the flow is judged without the callout; 30,000 */
+};
+
 struct sl_flow_config {
 	/* Flows; 262,144.  0: none; under a policy that needs flow state no IP packet passes then. */
 	uint32_t max;
@@ -97,6 +105,7 @@ struct sl_flow_config {
 	uint32_t timeout_ms[SL_FLOW_CLASS_COUNT];
 	uint64_t hash_key[2]; /* secret; sl_flow_config_init draws it */
 	struct sl_fragment_config fragments;
+	struct sl_pend_config pend;
 };
 
 /* The values named above, and a hash key from the kernel's random numbers. 0 or a negative errno. */

@@ -15,6 +15,7 @@
  * Threads. One pipeline per worker; everything after sl_pipeline_new is packet time.
  */
 
+#include "base/sl_mpsc.h"
 #include "base/sl_ring.h"
 #include "callout/sl_callout.h"
 #include "classifier/sl_classify.h"
@@ -107,7 +108,9 @@ struct sl_pipeline_options {
 	void *owner_ctx;
 	struct sl_ring
 		*commands; /* of struct sl_flow_command, to this worker; borrowed; NULL: none */
-	uint64_t now_ns;   /* when the flow table's clock begins */
+	struct sl_mpsc *
+		completions; /* sl_callout_completions of this worker; borrowed; NULL: callouts cannot pend */
+	uint64_t now_ns; /* when the flow table's clock begins */
 };
 
 /* What control asks a worker to do with its flows. */

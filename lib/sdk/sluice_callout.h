@@ -42,8 +42,9 @@
  * Add a line here for each bump, saying which layout changed.
  *   1: first version.
  *   2: struct sluice_callout has flow_delete at its end; struct sluice_host has services for flows.
+ *   3: struct sluice_metadata has completion at its end; struct sluice_host has pend and complete.
  */
-#define SLUICE_ABI_VERSION 2u
+#define SLUICE_ABI_VERSION 3u
 
 #define SLUICE_FIELDS_MAX 64 /* more than any layer has */
 
@@ -84,10 +85,12 @@ struct sluice_value {
 #define SLUICE_METADATA_DESTINATION_INTERFACE_INDEX 0x00000200u
 #define SLUICE_METADATA_TRANSPORT_HEADER_SIZE       0x00000400u
 #define SLUICE_METADATA_FRAGMENT_DATA               0x00001000u
+#define SLUICE_METADATA_COMPLETION_HANDLE           0x00004000u /* no member: pend may be called */
 #define SLUICE_METADATA_PACKET_DIRECTION            0x00040000u
 #define SLUICE_METADATA_L2_HEADER_SIZE              0x01000000u
 #define SLUICE_METADATA_ICMP_ID_AND_SEQUENCE        0x02000000u
 #define SLUICE_METADATA_VLAN_STACK                  0x04000000u
+#define SLUICE_METADATA_COMPLETION                  0x08000000u
 
 struct sluice_metadata {
 	uint64_t valid;             /* SLUICE_METADATA_*; test the bit before reading a member */
@@ -111,6 +114,7 @@ struct sluice_metadata {
 	uint16_t vlan_n; /* tags in the frame, the first 4 of them below, outermost first */
 	uint16_t vlan_tci[4];
 	uint16_t reserved[3];
+	uint64_t completion; /* what complete was given, when this classify follows from it */
 };
 
 /* A packet as a callout sees it; valid during classify only. Use the host's functions. */
@@ -231,6 +235,26 @@ struct sluice_host {
 	int (*flow_associate)(struct sluice_packet *packet, uint32_t layer, uint64_t context);
 	int (*flow_remove)(struct sluice_packet *packet, uint32_t layer);
 	int (*flow_abort)(struct sluice_packet *packet);
+
+	/*
+	 * Packet time, in classify, where `meta->valid` has SLUICE_METADATA_COMPLETION_HANDLE: at ale_auth_connect and
+	 * ale_auth_recv_accept, for a first packet.  The decision is put off (WFP section 6.6): the callout then answers
+	 * BLOCK with SLUICE_CLASSIFY_OUT_FLAG_ABSORB and clears the right; any other answer makes the pend void.
+	 * `*token` names the operation; it is the flow's handle.  The first packets of the flow are held, as many as
+	 * the operator allows, and nothing of it passes until complete is called or the time is over.  0; -1: not
+	 * here; -17: this packet has been pended; -105: too many at once, decide now.
+	 */
+	int (*pend)(struct sluice_packet *packet, uint64_t *token);
+	/*
+	 * Any time, any thread, also a plugin's own; never waits.  Exactly once for each token.  The flow is judged at
+	 * its layer once more, by the policy that is then in force, on the flow's worker: the flags have
+	 * IS_REAUTHORIZE, the reason is CLASSIFY_COMPLETION, and `meta->completion` is `answer`, whose meaning is the
+	 * callout's.  The callout must decide then: it cannot pend again.  When nobody completes in time, the flow
+	 * is judged as if the callout were not registered (SLUICE_FILTER_FLAG_PERMIT_IF_CALLOUT_UNREGISTERED).  `host` is
+	 * the one given to load.  0; -2: no such token; -105: too many at once, try again.  A token whose
+	 * operation has ended meanwhile is ignored.
+	 */
+	int (*complete)(const struct sluice_host *host, uint64_t token, uint64_t answer);
 };
 
 /* 0 and `*callout` for later calls, or non-zero to refuse the load. */
@@ -283,11 +307,11 @@ struct sluice_callout {
 
 /* Tripwires, compiled into both sides: bump SLUICE_ABI_VERSION when one of these fires. */
 _Static_assert(sizeof(struct sluice_value) == 16, "ABI layout changed: sluice_value");
-_Static_assert(sizeof(struct sluice_metadata) == 104, "ABI layout changed: sluice_metadata");
+_Static_assert(sizeof(struct sluice_metadata) == 112, "ABI layout changed: sluice_metadata");
 _Static_assert(sizeof(struct sluice_filter) == 72, "ABI layout changed: sluice_filter");
 _Static_assert(sizeof(struct sluice_classify_in) == 64, "ABI layout changed: sluice_classify_in");
 _Static_assert(sizeof(struct sluice_classify_out) == 16, "ABI layout changed: sluice_classify_out");
 _Static_assert(sizeof(struct sluice_callout) == 96, "ABI layout changed: sluice_callout");
-_Static_assert(sizeof(struct sluice_host) == 120, "ABI layout changed: sluice_host");
+_Static_assert(sizeof(struct sluice_host) == 136, "ABI layout changed: sluice_host");
 
 #endif

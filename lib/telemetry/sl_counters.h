@@ -74,7 +74,13 @@ struct sl_flow_counter {
 	uint64_t datagrams;    /* put together from fragments */
 	uint64_t fragments;    /* that came */
 	uint64_t handed_over;  /* packets given to the worker that has their flow */
-	uint64_t context_refused; /* contexts of callouts without room */
+	uint64_t context_refused;  /* contexts of callouts without room */
+	uint64_t pended;           /* flows whose decision a callout put off */
+	uint64_t pend_ended;       /* of those, for whatever reason: the rest waits now */
+	uint64_t completed;        /* of those that ended, by the callout's answer */
+	uint64_t pend_timeouts;    /* of those that ended, for want of an answer */
+	uint64_t pend_refused;     /* without room, or not absorbed */
+	uint64_t completions_late; /* answers for flows that no longer waited */
 };
 
 struct sl_counters {

@@ -152,7 +152,7 @@ test_objects(void **state)
 	struct fixture *f = *state;
 
 	assert_object_refused(f, "version.so",
-		"the plugin was built for callout ABI version 99; this program has version 2");
+		"the plugin was built for callout ABI version 99; this program has version 3");
 	assert_object_refused(f, "size.so",
 		"struct sluice_callout has 80 bytes in the plugin and 96 in this program, although "
 		"both have "

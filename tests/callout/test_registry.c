@@ -156,7 +156,7 @@ test_refused_descriptors(void **state)
 		__VA_ARGS__;                     \
 		assert_refused(&callout, words); \
 	} while (0)
-	REFUSED("built for callout ABI version 1; this program has version 2",
+	REFUSED("built for callout ABI version 1; this program has version 3",
 		callout.abi_version = 1);
 	REFUSED("struct sluice_callout has 88 bytes in the plugin and 96 in this program, although "
 		"both",
