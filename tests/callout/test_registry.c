@@ -163,7 +163,7 @@ test_refused_descriptors(void **state)
 		callout.size = 88);
 	REFUSED("struct sluice_classify_in has 72 bytes in the plugin and 64",
 		callout.classify_in_size = 72);
-	REFUSED("struct sluice_metadata has 0 bytes in the plugin and 104",
+	REFUSED("struct sluice_metadata has 0 bytes in the plugin and 112",
 		callout.metadata_size = 0);
 	REFUSED("struct sluice_filter has 80 bytes in the plugin and 72", callout.filter_size = 80);
 	REFUSED("flags 0x3, of which this program knows 0x1", callout.flags = 3);
