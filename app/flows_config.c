@@ -11,6 +11,9 @@
 #define FLOWS_MAX     (1u << 27)
 #define TIMEOUT_MAX_S 604800u /* a week */
 #define FRAGMENTS_MAX (1u << 20)
+#define PEND_MAX      65536u
+#define PEND_PACKETS  64u
+#define PEND_KB       1024u
 
 static const char *const timeout_names[] = {
 	[SL_FLOW_TCP_SYN] = "tcp_syn",
@@ -60,6 +63,19 @@ read_fragments(const struct config_reader *outer, struct sl_fragment_config *fra
 	fragments->timeout_ms = config_seconds(&reader, "timeout", 1, 300, fragments->timeout_ms);
 	fragments->bytes = config_number(&reader, "megabytes", 1, 4096, fragments->bytes >> 20)
 		<< 20;
+}
+
+static void
+read_pend(const struct config_reader *outer, struct sl_pend_config *pend)
+{
+	struct config_reader reader = config_enter(outer, "pend");
+
+	config_check_members(&reader, "max packets kilobytes timeout");
+	pend->max = (uint32_t)config_number(&reader, "max", 0, PEND_MAX, pend->max);
+	pend->packets = (uint32_t)config_number(&reader, "packets", 0, PEND_PACKETS, pend->packets);
+	pend->bytes = (uint32_t)config_number(&reader, "kilobytes", 0, PEND_KB, pend->bytes >> 10)
+		<< 10;
+	pend->timeout_ms = config_seconds(&reader, "timeout", 1, 300, pend->timeout_ms);
 }
 
 static void
@@ -121,7 +137,7 @@ app_flows_config_read(const json_t *json, const char *pointer, struct sl_flow_co
 	}
 	config_check_members(&reader,
 		"max contexts enforce on_full tcp midstream icmp_errors reauth multicast reject "
-		"events save timeouts fragments");
+		"events save timeouts fragments pend");
 	config->max = (uint32_t)config_number(&reader, "max", 0, FLOWS_MAX, config->max);
 	config->contexts =
 		(uint32_t)config_number(&reader, "contexts", 0, FLOWS_MAX, config->contexts);
@@ -130,6 +146,7 @@ app_flows_config_read(const json_t *json, const char *pointer, struct sl_flow_co
 	config->events = config_bool(&reader, "events", config->events);
 	read_timeouts(&reader, config->timeout_ms);
 	read_fragments(&reader, &config->fragments);
+	read_pend(&reader, &config->pend);
 	path = read_save(&reader);
 	if (save != NULL)
 		*save = path;

@@ -22,6 +22,8 @@
  *                "other", "multicast", "ended"}: seconds, 1..604800, in steps of 0.1
  *   fragments    {"reassemble": "auto", "always" or "never", "datagrams", "held", "per_source", "timeout":
  *                seconds 1..300, "megabytes"}
+ *   pend         {"max": 0..65536 flows that wait for a callout, "packets": 0..64 and "kilobytes": 0..1024 held of
+ *                one, "timeout": seconds 1..300}
  *
  * Threads. Control thread.
  */

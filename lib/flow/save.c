@@ -33,7 +33,9 @@ sl_flow_save(const struct sl_flow_table *table, uint32_t *at, struct sl_flow_sav
 	for (; *at < table->fresh && n < n_max; (*at)++) {
 		const struct sl_flow *flow = &table->entries[*at];
 
-		if ((flow->serial & 1) != 0 && (flow->flags & SL_FLOW_PENDING) == 0)
+		/* Nobody has authorised those yet. */
+		if ((flow->serial & 1) != 0 &&
+			(flow->flags & (SL_FLOW_PENDING | SL_FLOW_PENDED)) == 0)
 			save_one(table, flow, &saved[n++]);
 	}
 	if (*at >= table->fresh)

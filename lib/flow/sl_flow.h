@@ -342,7 +342,7 @@ struct sl_flow_saved {
 	struct sl_tcp tcp;
 };
 
-/* Copies flows from place `*at` on, as sl_flow_list does. */
+/* Copies flows from place `*at` on, as sl_flow_list does, but those that are not authorised yet. */
 uint32_t sl_flow_save(const struct sl_flow_table *table, uint32_t *at, struct sl_flow_saved saved[],
 	uint32_t n_max);
 /*

@@ -83,9 +83,10 @@ struct sl_fragment_config {
 
 /* Decisions that callouts put off (WFP section 6.6). */
 struct sl_pend_config {
-	uint32_t max;     /* flows that wait for a callout's answer at a time; 1,024; 0: none may */
-	uint32_t packets; /* of one flow that are held meanwhile; 8, at most 64; 0: none */
-	uint32_t bytes;   /* of frames that are held of one flow; 16,384 */
+	/* Flows that wait for a callout's answer at a time; 1,024, at most 65,536; 0: none may. */
+	uint32_t max;
+	uint32_t packets;    /* of one flow that are held meanwhile; 8, at most 64; 0: none */
+	uint32_t bytes;      /* of frames that are held of one flow; 16,384, at most 1 MiB */
 	uint32_t timeout_ms; /* then the flow is judged without the callout; 30,000 */
 };
 

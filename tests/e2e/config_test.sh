@@ -18,12 +18,14 @@ says() {
 echo '{"links": [{"name": "Bad Name", "inside": "eth0", "outside": "pcap:file=x", "speed": 1}, 7],
  "worker": 2, "workers": "many", "poll": "sometimes", "burst": 65, "memory": {"megabytes": "1G"},
  "flows": {"max": -1, "enforce": "sometimes", "reject": 1, "save": "relative", "half": 0,
- "timeouts": {"udp": 0.5, "tcp_syn": 1.25, "tls": 9}, "fragments": {"held": "many", "timeout": 301}},
+ "timeouts": {"udp": 0.5, "tcp_syn": 1.25, "tls": 9}, "fragments": {"held": "many", "timeout": 301},
+ "pend": {"max": 65537, "packets": 65, "kilobytes": 1025, "timeout": 0.9, "flows": 1}},
  "api": {"socket": "relative", "mode": "rw"}, "plugins": ["/nonexistent"], "eal": [1], "log_level": "loud"}' >"$TMP/sluiced.json"
 refused 2
 for place in /links/0/name /links/0/inside /links/0/outside /links/0/speed /links/1 /worker: /workers /poll /burst \
 	/memory/megabytes /flows/max /flows/enforce /flows/reject /flows/save /flows/half /flows/timeouts/udp \
-	/flows/timeouts/tcp_syn /flows/timeouts/tls /flows/fragments/held /flows/fragments/timeout /api/socket /api/mode /plugins/0 /eal/0 /log_level; do
+	/flows/timeouts/tcp_syn /flows/timeouts/tls /flows/fragments/held /flows/fragments/timeout /flows/pend/max /flows/pend/packets \
+	/flows/pend/kilobytes /flows/pend/timeout /flows/pend/flows /api/socket /api/mode /plugins/0 /eal/0 /log_level; do
 	says "$place"
 done
 says "allowed are: links workers poll"
@@ -113,7 +115,8 @@ for save in /nonexistent/flows "$TMP/sluiced.json/flows" "$TMP"; do
 	refused 2
 	says "/flows/save"
 done
-configure '"flows": {"save": "'"$TMP"'/flows", "timeouts": {"udp": 30.5}}'
+configure '"flows": {"save": "'"$TMP"'/flows", "timeouts": {"udp": 30.5},
+ "pend": {"max": 65536, "packets": 0, "kilobytes": 1024, "timeout": 300}}'
 "$BUILD/sluiced" --config "$TMP/sluiced.json" --check >/dev/null
 configure
 "$BUILD/sluiced" --config "$TMP/sluiced.json" --check >/dev/null

@@ -38,6 +38,7 @@ fill(struct sl_flow_table *table)
 			sl_flow_count(flow, k % 2, 100, sl_flow_clock(table, AT(i * 20)));
 	}
 	sl_flow_set_flags(make_add(table, 60, SL_FLOW_UDP, AT(0)), SL_FLOW_PENDING, 0);
+	sl_flow_set_flags(make_add(table, 61, SL_FLOW_UDP, AT(0)), SL_FLOW_PENDED, 0);
 }
 
 static void

@@ -130,6 +130,8 @@ class BadInput(ReplayTest):
             ('{"max": -1, "tcp": "slow", "colour": 1}', [f"{flows}: /max: ", f"{flows}: /tcp: ", f"{flows}: /colour"]),
             ('{"max": 1,}', [f"{flows}:1:"]),
             ('{"timeouts": {"udp": 0}}', [f"{flows}: /timeouts/udp: "]),
+            ('{"pend": {"max": 65537, "packets": -1, "kilobytes": 0.5, "timeout": 301, "flows": 1}}',
+             [f"{flows}: /pend/{member}: " for member in ("max", "packets", "kilobytes", "timeout")] + [f"{flows}: /pend/flows"]),
             ("[]", [flows]),
         ):
             flows.write_text(text)
