@@ -95,6 +95,7 @@ add_state(json_t **json, const struct sl_flow_view *view)
 	api_set(json, "established", json_boolean(view->flags & SL_FLOW_ESTABLISHED));
 	api_set(json, "replied", json_boolean(view->flags & SL_FLOW_REPLIED));
 	api_set(json, "midstream", json_boolean(view->flags & SL_FLOW_MIDSTREAM));
+	api_set(json, "pended", json_boolean(view->flags & SL_FLOW_PENDED));
 	api_set(json, "revoked", json_boolean(view->flags & SL_FLOW_REVOKED));
 	api_set(json, "imported", json_boolean(view->flags & SL_FLOW_IMPORTED));
 }
@@ -116,7 +117,9 @@ api_flow_json(const struct sl_policy *policy, const struct sl_flow_view *view, u
 	api_set(&json, "last", api_time_json(view->last_ns));
 	api_set(&json, "age_s", seconds_json(view->since_ns, now_ns));
 	api_set(&json, "idle_s", seconds_json(view->last_ns, now_ns));
-	api_set(&json, "expires_in_s", seconds_json(now_ns, view->over_ns));
+	/* One that waits for a callout ends when that does not answer, not for want of packets. */
+	api_set(&json, "expires_in_s",
+		view->flags & SL_FLOW_PENDED ? json_null() : seconds_json(now_ns, view->over_ns));
 	api_set(&json, "revision", api_u64_json(view->revision));
 	api_set(&json, "filter", filter != NULL ? json_string(filter) : json_null());
 	return json;
@@ -141,6 +144,19 @@ ends_json(const uint64_t ended[SL_FLOW_END_COUNT])
 	return json;
 }
 
+/* Numbers of other threads: one that ended may be known before it is known to have begun. */
+static json_t *
+pend_json(const struct sl_flow_counter *counters)
+{
+	const uint64_t ended = SL_MIN(counters->pend_ended, counters->pended);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "pended", (json_int_t)counters->pended,
+		"waiting", (json_int_t)(counters->pended - ended), "completed",
+		(json_int_t)counters->completed, "timeouts", (json_int_t)counters->pend_timeouts,
+		"refused", (json_int_t)counters->pend_refused, "late",
+		(json_int_t)counters->completions_late);
+}
+
 json_t *
 api_flow_counters_json(const struct sl_flow_counter *counters)
 {
@@ -163,8 +179,8 @@ api_flow_counters_json(const struct sl_flow_counter *counters)
 		{"handed_over", counters->handed_over},
 		{"context_refused", counters->context_refused},
 	};
-	json_t *json = json_pack("{s:o, s:o}", "opened", both_ways_json(counters->opened), "ended",
-		ends_json(counters->ended));
+	json_t *json = json_pack("{s:o, s:o, s:o}", "opened", both_ways_json(counters->opened),
+		"ended", ends_json(counters->ended), "pend", pend_json(counters));
 
 	for (size_t i = 0; i < SL_ARRAY_LEN(list); i++)
 		api_set(&json, list[i].name, json_integer((json_int_t)list[i].value));

@@ -216,6 +216,19 @@ read_filter(struct query *query, const struct sl_policy *policy)
 }
 
 static bool
+read_pended(struct query *query)
+{
+	struct sl_flow_wanted *wanted = query->wanted;
+
+	if (!api_request_flag(query->request, "pended", &wanted->is_pended, query->reply))
+		return false;
+	/* Without a value it is true, as every flag is. */
+	if (wanted->is_pended || api_request_query(query->request, "pended") != NULL)
+		wanted->has |= SL_FLOW_WANTS_PENDED;
+	return true;
+}
+
+static bool
 read_ports(struct query *query)
 {
 	struct sl_flow_wanted *wanted = query->wanted;
@@ -275,7 +288,7 @@ api_flow_query(struct api_request *request, const struct sl_policy *policy,
 			&wanted->remote_bits) &&
 		read_ports(&query) && read_states(&query) && read_filter(&query, policy) &&
 		read_number(&query, "vlan", 0, 4095, SL_FLOW_WANTS_VLAN, &wanted->vlan) &&
-		agrees(&query);
+		read_pended(&query) && agrees(&query);
 }
 
 /* --- Cursors. --- */

@@ -22,13 +22,15 @@ plugin_json(const struct sl_plugin_info *info)
 	for (uint32_t i = 0; i < info->n_counters; i++)
 		api_set(&counters, info->counter_names[i],
 			json_integer((json_int_t)info->counters[i]));
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}, s:o}", "key",
+	json = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:o}", "key",
 		info->name, "state", state_names[info->state], "path", info->path, "version",
 		info->version, "description", info->description, "callout_abi",
 		(int)info->abi_version, "statistics", "calls", (json_int_t)info->calls, "permits",
 		(json_int_t)info->permits, "blocks", (json_int_t)info->blocks, "continues",
-		(json_int_t)info->continues, "flow_contexts", (json_int_t)info->contexts,
-		"counters", counters);
+		(json_int_t)info->continues, "flow_contexts", (json_int_t)info->contexts, "pends",
+		(json_int_t)info->pends, "completions", (json_int_t)info->completions, "counters",
+		counters);
 	if (json != NULL && info->fault[0] != '\0')
 		api_set(&json, "fault", json_string(info->fault));
 	return json;

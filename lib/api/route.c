@@ -19,7 +19,7 @@ static const char *const events[] = {"since", "limit", "filter", "layer", "reaso
 
 #define FLOW_FILTERS                                                                               \
 	"protocol", "ip_version", "local", "remote", "local_port", "remote_port", "port", "state", \
-		"class", "direction", "filter", "vlan"
+		"class", "direction", "filter", "vlan", "pended"
 static const char *const flows_list[] = {"limit", "cursor", FLOW_FILTERS, NULL};
 static const char *const flows_delete[] = {"all", FLOW_FILTERS, NULL};
 

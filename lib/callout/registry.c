@@ -271,5 +271,6 @@ sl_callout_info(struct sl_callout_registry *registry, uint32_t i, struct sl_plug
 	for (uint32_t c = 0; c < plugin->n_counters; c++)
 		info->counter_names[c] = plugin->counter_names[c];
 	sum_counters(plugin, info);
+	info->completions = sl_counter_read(&plugin->n_completions);
 	return true;
 }

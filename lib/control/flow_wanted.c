@@ -71,6 +71,9 @@ state_fits(const struct sl_flow_view *view, const struct sl_flow_wanted *wanted)
 		return false;
 	if ((wanted->has & SL_FLOW_WANTS_DIRECTION) && opened != wanted->direction)
 		return false;
+	if ((wanted->has & SL_FLOW_WANTS_PENDED) &&
+		((view->flags & SL_FLOW_PENDED) != 0) != wanted->is_pended)
+		return false;
 	return !(wanted->has & SL_FLOW_WANTS_FILTER) || view->filter_id == wanted->filter_id;
 }
 

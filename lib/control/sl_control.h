@@ -256,7 +256,8 @@ enum sl_flow_wants {
 	SL_FLOW_WANTS_CLASS = 0x100,
 	SL_FLOW_WANTS_DIRECTION = 0x200, /* who opened it */
 	SL_FLOW_WANTS_FILTER = 0x400,    /* the filter that authorised it last */
-	SL_FLOW_WANTS_VLAN = 0x800       /* outermost VID; 0: no tag */
+	SL_FLOW_WANTS_VLAN = 0x800,      /* outermost VID; 0: no tag */
+	SL_FLOW_WANTS_PENDED = 0x1000    /* whether it waits for a callout's answer */
 };
 struct sl_flow_wanted {
 	uint32_t has; /* enum sl_flow_wants; 0: every flow */
@@ -267,6 +268,7 @@ struct sl_flow_wanted {
 	uint8_t direction;  /* enum sluice_direction */
 	uint8_t local_bits; /* length of the prefix */
 	uint8_t remote_bits;
+	bool is_pended;
 	uint8_t local[16]; /* network order; IPv4: the first four */
 	uint8_t remote[16];
 	uint16_t local_port;

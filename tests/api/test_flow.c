@@ -97,6 +97,7 @@ test_json_of_a_flow(void **state)
 	assert_true(json_number_value(json_object_get(json, "idle_s")) == 1);
 	assert_true(json_number_value(json_object_get(json, "expires_in_s")) == 7.5);
 	assert_true(json_is_true(json_object_get(json, "midstream")));
+	assert_true(json_is_false(json_object_get(json, "pended")));
 	assert_true(json_is_false(json_object_get(json, "revoked")));
 	assert_true(json_is_null(json_object_get(json, "filter")));
 	assert_true(json_is_null(json_object_get(json, "end")));
@@ -133,6 +134,58 @@ test_json_of_a_wildcard(void **state)
 	assert_int_equal(json_array_size(json_object_get(json, "vlan")), 0);
 	json_decref(json);
 	sl_policy_free(policy);
+}
+
+/* Nothing of it has been authorised, and no packet decides when it is over. */
+static void
+test_json_of_a_pended_flow(void **state)
+{
+	const struct sl_flow_view view = {
+		.id = 1,
+		.key = {.ip_version = 4, .protocol = 17},
+		.flags = SL_FLOW_PENDED,
+		.class = SL_FLOW_UDP,
+		.over_ns = 9000000000,
+	};
+	struct sl_policy *policy = sl_policy_new();
+	json_t *json = api_flow_json(policy, &view, 2000000000);
+
+	(void)state;
+	assert_true(json_is_true(json_object_get(json, "pended")));
+	assert_true(json_is_false(json_object_get(json, "established")));
+	assert_true(json_is_null(json_object_get(json, "expires_in_s")));
+	json_decref(json);
+	sl_policy_free(policy);
+}
+
+static void
+test_json_of_pended_counters(void **state)
+{
+	struct sl_flow_counter counters = {
+		.pended = 10,
+		.pend_ended = 7,
+		.completed = 4,
+		.pend_timeouts = 2,
+		.pend_refused = 5,
+		.completions_late = 1,
+	};
+	json_t *json = api_flow_counters_json(&counters);
+	const json_t *pend = json_object_get(json, "pend");
+
+	(void)state;
+	assert_int_equal(json_integer_value(json_object_get(pend, "pended")), 10);
+	assert_int_equal(json_integer_value(json_object_get(pend, "waiting")), 3);
+	assert_int_equal(json_integer_value(json_object_get(pend, "completed")), 4);
+	assert_int_equal(json_integer_value(json_object_get(pend, "timeouts")), 2);
+	assert_int_equal(json_integer_value(json_object_get(pend, "refused")), 5);
+	assert_int_equal(json_integer_value(json_object_get(pend, "late")), 1);
+	json_decref(json);
+	/* Its beginning was read before the end of a later one. */
+	counters.pend_ended = 11;
+	json = api_flow_counters_json(&counters);
+	pend = json_object_get(json, "pend");
+	assert_int_equal(json_integer_value(json_object_get(pend, "waiting")), 0);
+	json_decref(json);
 }
 
 static void
@@ -179,6 +232,8 @@ main(void)
 		cmocka_unit_test(test_cursors),
 		cmocka_unit_test(test_json_of_a_flow),
 		cmocka_unit_test(test_json_of_a_wildcard),
+		cmocka_unit_test(test_json_of_a_pended_flow),
+		cmocka_unit_test(test_json_of_pended_counters),
 		cmocka_unit_test(test_json_of_events),
 	};
 

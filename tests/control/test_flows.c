@@ -114,6 +114,8 @@ test_wanted_one_by_one(void **state)
 		{{.has = SL_FLOW_WANTS_FILTER, .filter_id = 0}, false},
 		{{.has = SL_FLOW_WANTS_VLAN, .vlan = 100}, true},
 		{{.has = SL_FLOW_WANTS_VLAN, .vlan = 0}, false},
+		{{.has = SL_FLOW_WANTS_PENDED, .is_pended = false}, true},
+		{{.has = SL_FLOW_WANTS_PENDED, .is_pended = true}, false},
 		{{.has = SL_FLOW_WANTS_PROTOCOL | SL_FLOW_WANTS_PORT, .protocol = 6, .port = 443},
 			false},
 	};
@@ -124,6 +126,19 @@ test_wanted_one_by_one(void **state)
 		if (sl_flow_is_wanted(&view, &cases[i].wanted) != cases[i].fits)
 			fail_msg("case %zu is not %d", i, cases[i].fits);
 	}
+}
+
+static void
+test_wanted_pended(void **state)
+{
+	struct sl_flow_wanted wanted = {.has = SL_FLOW_WANTS_PENDED, .is_pended = true};
+	struct sl_flow_view view = make_view();
+
+	(void)state;
+	view.flags |= SL_FLOW_PENDED;
+	assert_true(sl_flow_is_wanted(&view, &wanted));
+	wanted.is_pended = false;
+	assert_false(sl_flow_is_wanted(&view, &wanted));
 }
 
 /* What stands in place of ports in keys of ICMP is none. */
@@ -378,6 +393,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wanted_one_by_one),
+		cmocka_unit_test(test_wanted_pended),
 		cmocka_unit_test(test_wanted_ports_are_ports),
 		FLOWS(test_pages_have_every_flow_once),
 		FLOWS(test_list_of_the_wanted),
