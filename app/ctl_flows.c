@@ -8,13 +8,14 @@
 
 /* flows: connections as workers see them; show, count or end them. */
 
-#define SHOWN_USUAL  100
-#define OPTION_FIRST 256
-#define OPTION_ALL   512
+#define SHOWN_USUAL    100
+#define WATCH_USUAL_MS 2000
+#define OPTION_FIRST   256
+#define OPTION_ALL     512
 
 /* In the order of argp_options; the parameters of /v1/flows. */
 static const char *const parameters[] = {"protocol", "ip_version", "local", "remote", "local_port",
-	"remote_port", "port", "state", "class", "direction", "filter", "vlan"};
+	"remote_port", "port", "state", "class", "direction", "filter", "vlan", "pended"};
 
 #define N_PARAMETERS SL_ARRAY_LEN(parameters)
 
@@ -33,8 +34,11 @@ static const struct argp_option argp_options[] = {
 	{"direction", OPTION_FIRST + 9, "DIRECTION", 0, "Only flows opened inbound or outbound", 0},
 	{"filter", OPTION_FIRST + 10, "KEY", 0, "Only flows that this filter authorised", 0},
 	{"vlan", OPTION_FIRST + 11, "VID", 0, "Only this outermost VLAN; 0: untagged", 0},
+	{"pended", OPTION_FIRST + 12, NULL, 0, "Only flows that wait for a callout's answer", 0},
 	{"all", OPTION_ALL, NULL, 0, "With kill: every flow", 0},
 	{"number", 'n', "N", 0, "Show at most N flows (100)", 0},
+	{"watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL,
+		"Show them again every SECONDS (2), until interrupted", 0},
 	{0},
 };
 
@@ -43,8 +47,9 @@ struct options {
 	bool has_filters;
 	bool all;
 	size_t n;
-	const char *verb; /* NULL: list */
-	char **rest;      /* arguments behind the verb */
+	uint32_t watch_ms; /* 0: show them once */
+	const char *verb;  /* NULL: list */
+	char **rest;       /* arguments behind the verb */
 	size_t n_rest;
 };
 
@@ -59,10 +64,31 @@ read_n(const char *arg, struct argp_state *state)
 	return (size_t)n;
 }
 
-static void
-take_argument(struct options *options, char *arg)
+/* "2", "0.5" */
+static uint32_t
+read_interval(const char *arg, struct argp_state *state)
 {
-	if (options->verb == NULL)
+	char *end;
+	double seconds = strtod(arg, &end);
+
+	if (arg[0] < '0' || arg[0] > '9' || *end != '\0' || seconds < 0.1 || seconds > 3600)
+		argp_error(state, "the interval is 0.1 to 3600 seconds, not %s", arg);
+	return (uint32_t)(seconds * 1000);
+}
+
+/* "--watch 5" is meant as "--watch=5": no verb begins with a digit. */
+static bool
+is_interval(const struct options *options, const char *arg)
+{
+	return options->watch_ms != 0 && options->verb == NULL && arg[0] >= '0' && arg[0] <= '9';
+}
+
+static void
+take_argument(struct options *options, char *arg, struct argp_state *state)
+{
+	if (is_interval(options, arg))
+		options->watch_ms = read_interval(arg, state);
+	else if (options->verb == NULL)
 		options->verb = arg;
 	else
 		options->rest[options->n_rest++] = arg;
@@ -74,7 +100,7 @@ parse(int key, char *arg, struct argp_state *state)
 	struct options *options = state->input;
 
 	if (key >= OPTION_FIRST && key < OPTION_FIRST + (int)N_PARAMETERS) {
-		options->values[key - OPTION_FIRST] = arg;
+		options->values[key - OPTION_FIRST] = arg != NULL ? arg : "1";
 		options->has_filters = true;
 		return 0;
 	}
@@ -85,8 +111,11 @@ parse(int key, char *arg, struct argp_state *state)
 	case 'n':
 		options->n = read_n(arg, state);
 		return 0;
+	case 'w':
+		options->watch_ms = arg != NULL ? read_interval(arg, state) : WATCH_USUAL_MS;
+		return 0;
 	case ARGP_KEY_ARG:
-		take_argument(options, arg);
+		take_argument(options, arg, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -107,20 +136,11 @@ path_with_filters(const struct options *options)
 /* --- List, show, stats. --- */
 
 static int
-list_flows(struct ctl *ctl, const struct options *options)
+list_once(struct ctl *ctl, const char *path, size_t n_max)
 {
-	char *path = path_with_filters(options);
 	json_t *list;
-	int rc;
+	int rc = ctl_list_first(ctl, path, n_max, &list);
 
-	if (options->all) {
-		free(path);
-		return ctl_fail("--all goes with kill");
-	}
-	if (path == NULL)
-		return ctl_fail("not enough memory");
-	rc = ctl_list_first(ctl, path, options->n, &list);
-	free(path);
 	if (rc != CTL_OK)
 		return rc;
 	if (ctl->json)
@@ -129,6 +149,23 @@ list_flows(struct ctl *ctl, const struct options *options)
 		ctl_flows_show_list(ctl, list);
 	json_decref(list);
 	return CTL_OK;
+}
+
+static int
+list_flows(struct ctl *ctl, const struct options *options)
+{
+	char *path;
+	int rc;
+
+	if (options->all)
+		return ctl_fail("--all goes with kill");
+	path = path_with_filters(options);
+	if (path == NULL)
+		return ctl_fail("not enough memory");
+	rc = options->watch_ms != 0 ? ctl_flows_watch(ctl, path, options->n, options->watch_ms)
+				    : list_once(ctl, path, options->n);
+	free(path);
+	return rc;
 }
 
 static int
@@ -277,6 +314,8 @@ run(struct ctl *ctl, const struct options *options)
 
 	if (options->verb == NULL)
 		return list_flows(ctl, options);
+	if (options->watch_ms != 0)
+		return ctl_fail("--watch goes with the list");
 	for (size_t i = 0; i < SL_ARRAY_LEN(verbs); i++) {
 		if (strcmp(options->verb, verbs[i].verb) == 0)
 			return verbs[i].run(ctl, options);

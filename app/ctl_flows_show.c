@@ -68,6 +68,8 @@ state_of(const json_t *flow)
 {
 	if (json_is_true(json_object_get(flow, "revoked")))
 		return "revoked";
+	if (json_is_true(json_object_get(flow, "pended")))
+		return "pended";
 	if (json_is_string(json_object_get(flow, "tcp_state")))
 		return ctl_text(flow, "tcp_state");
 	return json_is_true(json_object_get(flow, "replied")) ? "replied" : "new";
@@ -172,7 +174,8 @@ ctl_flows_show_one(const struct ctl *ctl, const json_t *flow, void *ctx)
 {
 	static const char *const members[] = {"direction", "ip_version", "protocol", "local",
 		"local_port", "remote", "remote_port", "zone", "worker", "class", "tcp_state",
-		"end", "established", "replied", "midstream", "revoked", "imported", "filter"};
+		"end", "established", "replied", "midstream", "pended", "revoked", "imported",
+		"filter"};
 
 	(void)ctl;
 	(void)ctx;
@@ -183,7 +186,8 @@ ctl_flows_show_one(const struct ctl *ctl, const json_t *flow, void *ctx)
 	print_both_ways(flow, "bytes");
 	print_member("since", ctl_time(flow, "since", "-"));
 	print_seconds(flow, "idle", "idle_s");
-	print_seconds(flow, "expires in", "expires_in_s");
+	if (json_is_number(json_object_get(flow, "expires_in_s")))
+		print_seconds(flow, "expires in", "expires_in_s");
 }
 
 /* --- Statistics. --- */
@@ -227,6 +231,8 @@ ctl_flows_show_stats(const struct ctl *ctl, const json_t *stats, void *ctx)
 	ctl_line("%s flows of %s, in %.1f MB; time-outs are at %.0f %%", ctl_text(stats, "flows"),
 		ctl_text(stats, "max"), (double)ctl_number(stats, "bytes") / 1e6,
 		100 * json_number_value(json_object_get(stats, "timeouts_shortened_to")));
+	ctl_line("%s flows wait for callouts",
+		ctl_text(json_object_get(counters, "pend"), "waiting"));
 	ctl_line("%s datagrams wait with %s fragments", ctl_text(fragments, "datagrams"),
 		ctl_text(fragments, "held"));
 	putchar('\n');
@@ -235,6 +241,8 @@ ctl_flows_show_stats(const struct ctl *ctl, const json_t *stats, void *ctx)
 	print_counts(ctl, "OPENED", json_object_get(counters, "opened"));
 	putchar('\n');
 	print_counts(ctl, "ENDED BY", json_object_get(counters, "ended"));
+	putchar('\n');
+	print_counts(ctl, "PENDED", json_object_get(counters, "pend"));
 	putchar('\n');
 	print_counters(counters);
 }

@@ -242,6 +242,9 @@ print_plugin(const json_t *plugin)
 	ctl_line("  %s calls, %s permits, %s blocks, %s continues", ctl_text(stats, "calls"),
 		ctl_text(stats, "permits"), ctl_text(stats, "blocks"),
 		ctl_text(stats, "continues"));
+	if (ctl_number(stats, "pends") > 0)
+		ctl_line("  %s decisions put off, %s answered", ctl_text(stats, "pends"),
+			ctl_text(stats, "completions"));
 	json_object_foreach((json_t *)(uintptr_t)json_object_get(plugin, "counters"), name, value)
 		ctl_printf("  %s %" JSON_INTEGER_FORMAT, name, json_integer_value(value));
 	if (json_object_size(json_object_get(plugin, "counters")) > 0)

@@ -215,7 +215,7 @@ class WithDaemon(Case):
         self.assertEqual(answer["engine"]["objects"]["filters"], 3)
 
     def test_version(self):
-        self.assertRegex(self.ok("version").out, r"^sluicectl (\d\S+)\nsluiced \1, callout ABI 2\n$")
+        self.assertRegex(self.ok("version").out, r"^sluicectl (\d\S+)\nsluiced \1, callout ABI 3\n$")
         self.assertEqual(self.ok("version", "-j").json["name"], "sluice")
 
     def test_apply(self):
@@ -444,6 +444,7 @@ class Flows(Case):
                     time.sleep(0.1)
                 self.check_lists()
                 self.check_mistakes()
+                self.check_watch()
                 self.check_kills()
 
     def check_lists(self):
@@ -462,7 +463,8 @@ class Flows(Case):
         self.assertRegex(self.ok("flows", "--protocol", "udp").out, r" udp +192\.0\.2\.1:5353 +198\.51\.100\.7:53 +new +in ")
         self.assertRegex(self.ok("flows", "--class", "icmp").out, r" icmp +192\.0\.2\.1 +198\.51\.100\.7 +new ")
         self.assertEqual(self.ok("flows", "--direction", "outbound").out, "no flows\n")
-        for stats in ("133 flows of 262144", "\ntcp_syn +131\n", "\ninbound +133\n", "\n  revoked +0\n"):
+        self.assertEqual(self.ok("flows", "--pended").out, "no flows\n")
+        for stats in ("133 flows of 262144", "\n0 flows wait for callouts\n", "\ntcp_syn +131\n", "\ninbound +133\n", "\n  revoked +0\n"):
             self.assertRegex(self.ok("flows", "stats").out, stats)
 
     def check_mistakes(self):
@@ -479,6 +481,26 @@ class Flows(Case):
         self.fails(2, "takes nothing, on or off", "flows", "events", "maybe")
         self.fails(2, "not list", "flows", "list")
         self.fails(2, "the number of flows is 1 or more", "flows", "-n", "0")
+        for interval in ("0", "0.09", "3601", "2s", "-1", "nan", ""):
+            self.fails(2, "the interval is 0.1 to 3600 seconds", "flows", f"--watch={interval}")
+        self.fails(2, "the interval is 0.1 to 3600 seconds", "flows", "--watch", "3601")
+        self.fails(2, "--watch goes with the list", "flows", "--watch", "stats")
+        self.fails(2, "--watch goes with the list", "flows", "kill", "--all", "-w")
+        self.fails(2, "not 5", "flows", "5")
+        self.fails(3, "no.sock", "-s", "/nonexistent/no.sock", "flows", "--watch")
+
+    def check_watch(self):
+        command = [str(BUILD / "sluicectl"), "-s", str(self.socket), "flows", "--protocol", "udp", "--watch", "0.1"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            rounds = [[process.stdout.readline().rstrip() for _ in range(4)] for _ in range(3)]
+            process.send_signal(signal.SIGINT)
+        self.assertEqual(process.returncode, -signal.SIGINT)
+        self.assertEqual(rounds[0][0], "133 of 262144 flows, 0 wait for callouts")
+        for i, (total, titles, flow, empty) in enumerate(rounds):
+            self.assertTrue(i == 0 or total == "133 of 262144 flows, 0 wait for callouts; 0 opened and 0 ended since", total)
+            self.assertRegex(titles, r"^ *ID +PROTO ")
+            self.assertRegex(flow, r" udp +192\.0\.2\.1:5353 ")
+            self.assertEqual(empty, "")
 
     def check_kills(self):
         ids = [flow["id"] for flow in self.ok("-j", "flows", "--port", "80", "-n", "2").json["items"]]
@@ -572,6 +594,36 @@ class WithCanned(Case):
             for command in (["stats"], ["ports"], ["links"], ["plugins"], ["layers"], ["filters"], ["status"],
                             ["events"], ["version"], ["layers", "x"], ["mode"], ["get", "filters"]):
                 self.assertEqual(self.ctl(*command).status, 0, f"{command}: {body}")
+
+    def test_pended(self):
+        """A flow that waits is not called established, whatever its packets looked like."""
+        flow = {"id": "7", "direction": "outbound", "protocol": 6, "local": "10.0.0.1", "local_port": 1, "remote": "10.0.0.2",
+                "remote_port": 80, "tcp_state": "syn_sent", "pended": True, "revoked": False, "expires_in_s": None,
+                "packets": {"outbound": 1, "inbound": 0}, "bytes": {"outbound": 60, "inbound": 0}, "age_s": 1, "idle_s": 1,
+                "filter": None}
+        stats = {"flows": 3, "max": 9, "counters": {"opened": {"outbound": 5, "inbound": 1}, "ended": {"fin": 2},
+                 "pend": {"pended": 10, "waiting": 3, "completed": 6, "timeouts": 1, "refused": 0, "late": 0}}}
+        later = json.loads(json.dumps(stats).replace('"outbound": 5', '"outbound": 9').replace('"fin": 2', '"fin": 3'))
+        self.server.answers["/v1/flows"] = [(200, {"items": [flow], "next_cursor": None})]
+        self.server.answers["/v1/flows/7"] = [(200, flow)]
+        self.server.answers["/v1/flows/stats"] = [(200, stats)]
+        self.assertRegex(self.ok("flows", "--pended").out, r" tcp +10\.0\.0\.1:1 +10\.0\.0\.2:80 +pended +out ")
+        self.assertEqual(self.server.asked[-1], "/v1/flows?pended=1&limit=100")
+        shown = self.ok("flows", "show", "7").out
+        self.assertIn("  pended         yes\n", shown)
+        self.assertNotIn("expires", shown)
+        shown = self.ok("flows", "stats").out
+        self.assertIn("3 flows wait for callouts\n", shown)
+        self.assertRegex(shown, r"\nPENDED +FLOWS\npended +10\nwaiting +3\ncompleted +6\ntimeouts +1\n\n")
+        self.server.answers["/v1/flows/stats"] = [(200, stats), (200, later), (500, b"")]
+        run = self.ctl("flows", "-w0.1")
+        self.assertEqual(run.status, 1)
+        self.assertEqual(run.out.splitlines()[0], "3 of 9 flows, 3 wait for callouts")
+        self.assertEqual(run.out.splitlines()[4], "3 of 9 flows, 3 wait for callouts; 4 opened and 1 ended since")
+        self.server.answers["/v1/flows/stats"] = [(200, stats), (500, b"{}")]
+        run = self.ctl("-j", "flows", "-w0.1")
+        first = json.loads(run.out.splitlines()[0])
+        self.assertEqual((first["stats"]["max"], first["items"][0]["pended"]), (9, True))
 
     def test_follow(self):
         def page(ids, **more):
