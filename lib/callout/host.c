@@ -67,6 +67,12 @@ host_json_strict(const char *json, const char *const *allowed, char *other, size
 }
 
 static int
+host_json_string(const char *json, const char *member, char *out, size_t size)
+{
+	return json != NULL ? sl_callout_json_string(json, member, out, size) : -EINVAL;
+}
+
+static int
 host_field_index(uint32_t layer_id, uint32_t field)
 {
 	const struct sl_layer *layer;
@@ -157,5 +163,6 @@ sl_callout_host_init(struct sluice_host *host, uint32_t n_workers_max)
 		.flow_abort = sl_callout_host_flow_abort,
 		.pend = sl_callout_host_pend,
 		.complete = sl_callout_host_complete,
+		.json_string = host_json_string,
 	};
 }

@@ -392,6 +392,44 @@ sl_callout_json_integer(const char *json, const char *name, int64_t min, int64_t
 	return 0;
 }
 
+struct wanted_text {
+	const char *name;
+	struct text text;
+	bool is_found;
+};
+
+static bool
+see_string(void *ctx, const struct member *member, int *status)
+{
+	struct wanted_text *wanted = ctx;
+	struct scan scan = {.at = member->value};
+
+	if (!is_named(member, wanted->name))
+		return true;
+	/* What a NUL has cut short would be another text than the one that was written. */
+	if (wanted->is_found || !take_string(&scan, &wanted->text) || wanted->text.is_cut ||
+		memchr(wanted->text.bytes, '\0', wanted->text.len) != NULL) {
+		*status = -EINVAL;
+		return false;
+	}
+	wanted->is_found = true;
+	return true;
+}
+
+int
+sl_callout_json_string(const char *json, const char *name, char *out, size_t size)
+{
+	struct wanted_text wanted = {.name = name, .text = {.bytes = out, .size = size}};
+	int rc;
+
+	if (size == 0)
+		return -EINVAL;
+	rc = each_member(json, see_string, &wanted);
+	if (rc != 0)
+		return rc;
+	return wanted.is_found ? 0 : -ENOENT;
+}
+
 struct allowance {
 	const char *const *names;
 	char *other;

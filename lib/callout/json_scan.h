@@ -25,6 +25,13 @@ int
 sl_callout_json_integer(const char *json, const char *name, int64_t min, int64_t max, int64_t *out);
 
 /*
+ * The string member `name`, its escapes resolved, NUL-terminated.  0; -ENOENT: no such member; -EINVAL: not an object,
+ * or the member is not a string, does not fit into `size` bytes with its NUL, contains a NUL, or there are two of it.
+ * `out` may have changed then.
+ */
+int sl_callout_json_string(const char *json, const char *name, char *out, size_t size);
+
+/*
  * Are all members among `allowed` (which ends in NULL)?  0; -ENOENT: no, and the name of the first that
  * is not goes into `other` (cut to `size` bytes, may be NULL); -EINVAL: not an object.
  */

@@ -42,7 +42,7 @@
  * Add a line here for each bump, saying which layout changed.
  *   1: first version.
  *   2: struct sluice_callout has flow_delete at its end; struct sluice_host has services for flows.
- *   3: struct sluice_metadata has completion at its end; struct sluice_host has pend and complete.
+ *   3: struct sluice_metadata has completion at its end; struct sluice_host has pend, complete and json_string.
  */
 #define SLUICE_ABI_VERSION 3u
 
@@ -185,15 +185,16 @@ struct sluice_host {
 	 */
 	void (*refuse)(const struct sluice_host *host, const char *text);
 	/*
-	 * Control thread: an integer member of a JSON object such as a provider context's data.
+	 * Control thread, and the plugin's own: an integer member of a JSON object such as a provider context's
+	 * data.
 	 * 0; -2 (no such member), -22 (not an integer, out of [min, max], or not an object).
 	 */
 	int (*json_integer)(
 		const char *json, const char *member, int64_t min, int64_t max, int64_t *out);
 	/*
-	 * Control thread: are all members of a JSON object among `allowed`, a list that ends in NULL?  0;
-	 * -2 and the name of the first that is not in `other` (of `size` bytes, cut to fit; may be NULL),
-	 * -22 (not an object).
+	 * Control thread, and the plugin's own: are all members of a JSON object among `allowed`, a list that
+	 * ends in NULL?  0; -2 and the name of the first that is not in `other` (of `size` bytes, cut to fit;
+	 * may be NULL), -22 (not an object).
 	 */
 	int (*json_strict)(const char *json, const char *const *allowed, char *other, size_t size);
 	/*
@@ -255,6 +256,12 @@ struct sluice_host {
 	 * operation has ended meanwhile is ignored.
 	 */
 	int (*complete)(const struct sluice_host *host, uint64_t token, uint64_t answer);
+	/*
+	 * Control thread, and the plugin's own: a string member of a JSON object, escapes resolved,
+	 * NUL-terminated.  0; -2 (no such member), -22 (not a string, more than `size` bytes with its NUL, has a
+	 * NUL in it, or not an object).
+	 */
+	int (*json_string)(const char *json, const char *member, char *out, size_t size);
 };
 
 /* 0 and `*callout` for later calls, or non-zero to refuse the load. */
@@ -312,6 +319,6 @@ _Static_assert(sizeof(struct sluice_filter) == 72, "ABI layout changed: sluice_f
 _Static_assert(sizeof(struct sluice_classify_in) == 64, "ABI layout changed: sluice_classify_in");
 _Static_assert(sizeof(struct sluice_classify_out) == 16, "ABI layout changed: sluice_classify_out");
 _Static_assert(sizeof(struct sluice_callout) == 96, "ABI layout changed: sluice_callout");
-_Static_assert(sizeof(struct sluice_host) == 136, "ABI layout changed: sluice_host");
+_Static_assert(sizeof(struct sluice_host) == 144, "ABI layout changed: sluice_host");
 
 #endif

@@ -2,11 +2,13 @@
 #include "mock_host.h"
 
 #include "callout/json_scan.h"
+#include "policy/sl_layer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -33,8 +35,14 @@ mock_refuse(const struct sluice_host *host, const char *text)
 static int
 mock_field_index(uint32_t layer, uint32_t field)
 {
-	(void)layer;
-	return field == SLUICE_FIELD_IP_PROTOCOL ? 0 : -2;
+	const struct sl_layer *about =
+		layer < SLUICE_LAYER_COUNT ? sl_layer_by_id((enum sluice_layer)layer) : NULL;
+
+	for (int i = 0; about != NULL && i < about->n_fields; i++) {
+		if (about->fields[i].field == field)
+			return i;
+	}
+	return -2;
 }
 
 static uint32_t
@@ -74,7 +82,8 @@ static void
 mock_count(struct sluice_packet *packet, uint32_t counter, uint64_t n)
 {
 	assert_in_range(counter, 0, 15);
-	packet->mock->counters[counter] += n;
+	if (packet != NULL)
+		packet->mock->counters[counter] += n;
 }
 
 static int
@@ -113,6 +122,42 @@ mock_flow_abort(struct sluice_packet *packet)
 	return 0;
 }
 
+static int
+mock_pend(struct sluice_packet *packet, uint64_t *token)
+{
+	struct mock *mock = packet->mock;
+
+	if (mock->token == 0)
+		return -1;
+	if (mock->pend_rc != 0)
+		return mock->pend_rc;
+	mock->n_pends++;
+	*token = mock->token;
+	return 0;
+}
+
+/* Any thread: cmocka's assertions are for the test's own. */
+static int
+mock_complete(const struct sluice_host *host, uint64_t token, uint64_t answer)
+{
+	struct mock *mock = (struct mock *)(uintptr_t)host;
+	int rc;
+
+	pthread_mutex_lock(&mock->lock);
+	rc = mock->complete_rc;
+	if (rc != 0) {
+		mock->n_completions_refused++;
+	} else {
+		if (mock->n_completions < MOCK_COMPLETIONS)
+			mock->completions[mock->n_completions] =
+				(struct mock_completion){.token = token, .answer = answer};
+		mock->n_completions++;
+	}
+	pthread_cond_broadcast(&mock->completed);
+	pthread_mutex_unlock(&mock->lock);
+	return rc;
+}
+
 void
 mock_init(struct mock *mock, const struct sluice_callout *callout)
 {
@@ -136,7 +181,12 @@ mock_init(struct mock *mock, const struct sluice_callout *callout)
 		.flow_associate = mock_flow_associate,
 		.flow_remove = mock_flow_remove,
 		.flow_abort = mock_flow_abort,
+		.pend = mock_pend,
+		.complete = mock_complete,
+		.json_string = sl_callout_json_string,
 	};
+	assert_int_equal(pthread_mutex_init(&mock->lock, NULL), 0);
+	assert_int_equal(pthread_cond_init(&mock->completed, NULL), 0);
 	if (callout->load != NULL)
 		assert_int_equal(callout->load(&mock->host, &mock->instance), 0);
 }
@@ -146,6 +196,8 @@ mock_fini(struct mock *mock)
 {
 	if (mock->callout->unload != NULL)
 		mock->callout->unload(mock->instance);
+	pthread_cond_destroy(&mock->completed);
+	pthread_mutex_destroy(&mock->lock);
 }
 
 int
@@ -184,9 +236,9 @@ mock_frame(struct mock *mock, const uint8_t *frame, uint32_t length)
 	mock->length = length;
 }
 
-struct sluice_classify_out
-mock_classify(struct mock *mock, const struct sluice_filter *filter,
-	const struct sluice_metadata *meta, uint32_t rights, uint32_t worker)
+static struct sluice_classify_out
+classify(struct mock *mock, const struct sluice_filter *filter, const struct sluice_metadata *meta,
+	struct sluice_packet *packet, uint32_t rights, uint32_t worker)
 {
 	struct sluice_classify_out out = {.action = SLUICE_ACTION_UNTOUCHED, .rights = rights};
 	const struct sluice_classify_in in = {
@@ -194,7 +246,7 @@ mock_classify(struct mock *mock, const struct sluice_filter *filter,
 		.layer = filter->layer,
 		.worker = worker,
 		.meta = meta,
-		.packet = &mock->packet,
+		.packet = packet,
 		.values = mock->values,
 		.flow_context = mock->flow_layer == filter->layer ? mock->flow_context : 0,
 		.filter = filter,
@@ -203,4 +255,59 @@ mock_classify(struct mock *mock, const struct sluice_filter *filter,
 
 	mock->callout->classify(&in, &out);
 	return out;
+}
+
+struct sluice_classify_out
+mock_classify(struct mock *mock, const struct sluice_filter *filter,
+	const struct sluice_metadata *meta, uint32_t rights, uint32_t worker)
+{
+	return classify(mock, filter, meta, &mock->packet, rights, worker);
+}
+
+struct sluice_classify_out
+mock_classify_flow(struct mock *mock, const struct sluice_filter *filter,
+	const struct sluice_metadata *meta, uint32_t rights)
+{
+	return classify(mock, filter, meta, NULL, rights, 0);
+}
+
+void
+mock_refuse_completions(struct mock *mock, int rc)
+{
+	pthread_mutex_lock(&mock->lock);
+	mock->complete_rc = rc;
+	pthread_mutex_unlock(&mock->lock);
+}
+
+void
+mock_await(struct mock *mock, uint32_t n_completions)
+{
+	struct timespec end;
+	int rc = 0;
+
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &end), 0);
+	end.tv_sec += MOCK_PATIENCE_S;
+	pthread_mutex_lock(&mock->lock);
+	while (mock->n_completions < n_completions && rc == 0)
+		rc = pthread_cond_timedwait(&mock->completed, &mock->lock, &end);
+	pthread_mutex_unlock(&mock->lock);
+	assert_int_equal(rc, 0);
+}
+
+uint64_t
+mock_answer_to(struct mock *mock, uint64_t token)
+{
+	uint64_t answer = 0;
+	uint32_t n = 0;
+
+	pthread_mutex_lock(&mock->lock);
+	for (uint32_t i = 0; i < mock->n_completions && i < MOCK_COMPLETIONS; i++) {
+		if (mock->completions[i].token != token)
+			continue;
+		answer = mock->completions[i].answer;
+		n++;
+	}
+	pthread_mutex_unlock(&mock->lock);
+	assert_int_equal(n, 1);
+	return answer;
 }

@@ -169,6 +169,39 @@ test_strict(void **state)
 	assert_int_equal(sl_callout_json_strict("{\"x\":1,}", allowed, NULL, 0), -EINVAL);
 }
 
+static int
+string(const char *json, size_t size, char out[16])
+{
+	memset(out, '#', 16);
+	return sl_callout_json_string(json, "s", out, size);
+}
+
+static void
+test_strings(void **state)
+{
+	static const char *const bad[] = {"{\"s\":1}", "{\"s\":null}", "{\"s\":[\"a\"]}",
+		"{\"s\":\"a\",\"s\":\"a\"}", "{\"s\":\"a\\u0000b\"}", "{\"s\":\"1234567\"}",
+		"{\"s\":\"a\",}", "\"s\"", "[\"s\"]"};
+	char out[16];
+
+	(void)state;
+	assert_int_equal(string("{\"s\":\"\"}", 7, out), 0);
+	assert_string_equal(out, "");
+	assert_int_equal(string(" {\"a\":{\"s\":1}, \"s\" : \"123456\" } ", 7, out), 0);
+	assert_string_equal(out, "123456");
+	assert_int_equal(out[7], '#');
+	assert_int_equal(string("{\"\\u0073\":\"\\u00e9\\n\\\"\"}", 7, out), 0);
+	assert_string_equal(out, "\xc3\xa9\n\"");
+	assert_int_equal(string("{}", 7, out), -ENOENT);
+	assert_int_equal(string("{\"t\":\"s\"}", 7, out), -ENOENT);
+	assert_int_equal(string("{\"s\":\"\"}", 0, out), -EINVAL);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (string(bad[i], 7, out) != -EINVAL)
+			fail_msg("accepted: %s", bad[i]);
+		assert_int_equal(out[7], '#');
+	}
+}
+
 /* Escapes of every length resolve to UTF-8; a name of any length is compared whole. */
 static void
 test_names(void **state)
@@ -205,6 +238,7 @@ main(void)
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_cut_everywhere),
 		cmocka_unit_test(test_strict),
+		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_names),
 	};
 

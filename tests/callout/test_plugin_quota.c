@@ -48,10 +48,12 @@ stop(struct fixture *f)
 static struct sluice_classify_out
 open_flow(struct fixture *f, uint8_t protocol, uint32_t rights)
 {
-	const struct sluice_value value = {.type = SLUICE_TYPE_UINT8, .number = protocol};
+	struct sluice_value values[SLUICE_FIELDS_MAX] = {{0}};
 	struct sluice_classify_out out;
+	const int index = f->mock.host.field_index(f->begin.layer, SLUICE_FIELD_IP_PROTOCOL);
 
-	f->mock.values = &value;
+	values[index] = (struct sluice_value){.type = SLUICE_TYPE_UINT8, .number = protocol};
+	f->mock.values = values;
 	mock_frame(&f->mock, frame, 60);
 	out = mock_classify(&f->mock, &f->begin, &meta, rights, 0);
 	f->mock.values = NULL;
