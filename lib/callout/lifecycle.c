@@ -31,6 +31,7 @@ describe(struct sl_plugin *plugin, const struct sluice_callout *callout, const c
 	if (plugin->workers == NULL)
 		return -ENOMEM;
 	memset(plugin->workers, 0, bytes);
+	__atomic_store_n(&plugin->n_completions, 0, __ATOMIC_RELAXED);
 	snprintf(plugin->version, sizeof(plugin->version), "%s",
 		callout->version != NULL ? callout->version : "");
 	snprintf(plugin->description, sizeof(plugin->description), "%s",

@@ -215,6 +215,7 @@ sl_callout_renew(struct sl_callout_registry *registry, const char *name)
 static void
 sum_counters(const struct sl_plugin *plugin, struct sl_plugin_info *info)
 {
+	info->completions = __atomic_load_n(&plugin->n_completions, __ATOMIC_RELAXED);
 	for (uint32_t w = 0; plugin->workers != NULL && w < plugin->n_workers; w++) {
 		const struct worker_counters *counters = &plugin->workers[w];
 

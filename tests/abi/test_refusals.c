@@ -155,10 +155,9 @@ test_objects(void **state)
 		"the plugin was built for callout ABI version 99; this program has version 3");
 	assert_object_refused(f, "size.so",
 		"struct sluice_callout has 80 bytes in the plugin and 96 in this program, although "
-		"both have "
-		"callout ABI version 2");
+		"both have callout ABI version 3");
 	assert_object_refused(
-		f, "metadata_size.so", "struct sluice_metadata has 96 bytes in the plugin and 104");
+		f, "metadata_size.so", "struct sluice_metadata has 96 bytes in the plugin and 112");
 	assert_object_refused(
 		f, "name.so", "the plugin's name is not of the form [a-z0-9][a-z0-9._-]{0,63}");
 	assert_object_refused(f, "no_symbol.so", "it does not export the symbol sluice_callout");
