@@ -251,6 +251,8 @@ void sl_flow_step_clock(struct sl_flow_table *table, int64_t step_ms);
 uint32_t sl_flow_clock(const struct sl_flow_table *table, uint64_t now_ns);
 /* Unique among all flows of a process, never 0. */
 uint64_t sl_flow_id(const struct sl_flow_table *table, const struct sl_flow *flow);
+/* Which of the table's entries it is, for what others keep beside it: 0 .. `max` - 1. */
+uint32_t sl_flow_index(const struct sl_flow_table *table, const struct sl_flow *flow);
 /* The flow of an id of this table; NULL: it is gone. */
 struct sl_flow *sl_flow_by_id(const struct sl_flow_table *table, uint64_t id);
 /* The worker of an id. Pure. */

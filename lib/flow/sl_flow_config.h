@@ -101,7 +101,11 @@ struct sl_flow_config {
 	enum sl_flow_icmp_errors icmp_errors;
 	enum sl_flow_reauth reauth;
 	enum sl_flow_multicast multicast;
-	bool reject; /* a revoked TCP flow is reset at both ends */
+	/*
+	 * TCP flows that are ended against their will - by a policy, an administrator, a callout - are reset at both
+	 * ends.  48 bytes more a flow.
+	 */
+	bool reject;
 	bool events; /* net events of flows from the start */
 	uint32_t timeout_ms[SL_FLOW_CLASS_COUNT];
 	uint64_t hash_key[2]; /* secret; sl_flow_config_init draws it */

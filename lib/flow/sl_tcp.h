@@ -131,6 +131,15 @@ bool sl_tcp_ride(struct sl_tcp *tcp, const struct sl_frame *frame, const struct 
  */
 bool sl_tcp_is_in_flight(const struct sl_tcp *tcp, enum sluice_direction direction, uint32_t seq);
 
+/*
+ * The segments that reset the receiver of what is sent in `direction`, in the name of its peer: seq, ack and flags.
+ * A receiver takes a reset only at the very number that it expects (RFC 5961), which is one of two when something is
+ * on its way: what it has last acknowledged, or behind all that was sent.  0: there is nobody to reset, because nothing
+ * is known or both have gone; at most 2.
+ */
+uint32_t sl_tcp_resets(
+	const struct sl_tcp *tcp, enum sluice_direction direction, struct sl_tcp_segment resets[2]);
+
 /* "established"; never NULL. */
 const char *sl_tcp_state_name(enum sl_tcp_state state);
 

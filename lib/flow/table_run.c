@@ -182,6 +182,12 @@ sl_flow_id(const struct sl_flow_table *table, const struct sl_flow *flow)
 	return flow_id_of(table, flow_index(table, flow), flow->serial);
 }
 
+uint32_t
+sl_flow_index(const struct sl_flow_table *table, const struct sl_flow *flow)
+{
+	return flow_index(table, flow);
+}
+
 struct sl_flow *
 sl_flow_by_id(const struct sl_flow_table *table, uint64_t id)
 {

@@ -83,3 +83,41 @@ tcp_reset(const struct tcp_pass *pass)
 	}
 	return is_in_window(pass) ? SL_REASON_NONE : SL_REASON_TCP_RST_OUT_OF_WINDOW;
 }
+
+/*
+ * What the receiver has acknowledged of what its peer sent.  While it has sent nothing since the connection was picked
+ * up that is not known: the number is far behind then.
+ */
+static bool
+has_acknowledged(const struct sl_tcp_side *s, const struct sl_tcp_side *r)
+{
+	return s->end - r->ack < TCP_WINDOW_MAX;
+}
+
+uint32_t
+sl_tcp_resets(
+	const struct sl_tcp *tcp, enum sluice_direction direction, struct sl_tcp_segment resets[2])
+{
+	const struct sl_tcp_side *s = &tcp->side[direction], *r = &tcp->side[!direction];
+	const bool is_known = tcp_is_known(tcp->flags[direction]);
+	const bool is_acked = (tcp->flags[direction] & TCP_SIDE_SYN_ACKED) != 0;
+	const uint32_t expected = is_acked ? r->ack : r->ack + 1;
+	struct sl_tcp_segment reset = {.flags = TCP_RST};
+	uint32_t n = 0;
+
+	if (tcp->state == SL_TCP_NONE || tcp->state == SL_TCP_TIME_WAIT ||
+		tcp->state == SL_TCP_CLOSED)
+		return 0;
+	if (tcp_is_known(tcp->flags[!direction])) {
+		reset.flags = TCP_RST | TCP_ACK;
+		reset.ack = r->end;
+	}
+	if (is_known && has_acknowledged(s, r) && expected != s->end) {
+		reset.seq = expected;
+		resets[n++] = reset;
+	}
+	/* An opener without an answer expects no number: it looks at what is acknowledged. */
+	reset.seq = is_known ? s->end : 0;
+	resets[n++] = reset;
+	return n;
+}

@@ -5,27 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which path a flow without a packet passes can only be told where its zone has one. */
-static void
-note_zones(struct sl_flows *flows, const struct sl_path *paths, uint32_t n)
-{
-	bool has_several[2][256] = {{false}};
-	const struct sl_path **zone;
-
-	for (uint32_t i = 0; i < n; i++) {
-		zone = &flows->zones[paths[i].direction][paths[i].flow_zone];
-		if (*zone != NULL)
-			has_several[paths[i].direction][paths[i].flow_zone] = true;
-		*zone = &paths[i];
-	}
-	for (uint32_t direction = 0; direction < 2; direction++) {
-		for (uint32_t i = 0; i < 256; i++) {
-			if (has_several[direction][i])
-				flows->zones[direction][i] = NULL;
-		}
-	}
-}
-
 /* A flow whose last packet came later than this before now is not over, whatever the pressure. */
 static uint32_t
 shortest_timeout(const struct sl_flow_config *config)
@@ -59,10 +38,11 @@ sl_flows_new(const struct sl_pipeline_options *options, const struct sl_path *pa
 	flows->commands = options->commands;
 	flows->wildcards_until_ns =
 		options->now_ns + (uint64_t)config->timeout_ms[SL_FLOW_MULTICAST] * 1000000;
-	note_zones(flows, paths, options->n_paths);
 	flows->refusals = calloc(SL_REFUSALS, sizeof(*flows->refusals));
 	flows->metas = aligned_alloc(SL_CACHE_LINE, SL_PIPELINE_BURST_MAX * sizeof(*flows->metas));
 	if (flows->refusals != NULL && flows->metas != NULL)
+		rc = sl_trails_init(&flows->trails, config, paths, options->n_paths);
+	if (rc == 0)
 		rc = sl_flow_table_new(config, options->worker, options->now_ns, &flows->table);
 	if (rc != 0) {
 		sl_flows_free(flows);
@@ -78,6 +58,7 @@ sl_flows_free(struct sl_flows *flows)
 	if (flows == NULL)
 		return;
 	sl_flow_table_free(flows->table);
+	sl_trails_fini(&flows->trails);
 	free(flows->metas);
 	free(flows->refusals);
 	free(flows);

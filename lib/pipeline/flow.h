@@ -15,6 +15,7 @@
  */
 
 #include "pipeline/pipeline.h"
+#include "pipeline/trail.h"
 
 /* Where a flow is authorised: by IP version and by who opened it. */
 enum sl_auth {
@@ -28,6 +29,8 @@ enum sl_auth {
 #define SL_TCP_SYN     0x02u
 #define SL_TCP_ACK     0x10u
 #define SL_TCP_OPENING 0x17u /* FIN, SYN, RST, ACK: of these a first segment has SYN alone */
+
+#define SL_FLOW_RESETS_MAX 4u /* frames that end one connection */
 
 #define SL_REFUSALS 1024u /* a power of two */
 
@@ -103,8 +106,8 @@ struct sl_flows {
 	const struct sl_plugin *leaving; /* its contexts are being taken out; NULL: none */
 	uint32_t leaving_at;
 	uint32_t sweep_at;
-	uint64_t swept;                      /* places looked at since the policy changed */
-	const struct sl_path *zones[2][256]; /* by direction: the zone's one path; NULL: several */
+	uint64_t swept; /* places looked at since the policy changed */
+	struct sl_trails trails;
 
 	const struct sl_snapshot *snapshot; /* of the last burst */
 	uint64_t revision;
@@ -209,6 +212,10 @@ void sl_flow_revoke(struct sl_pipeline *pipeline, const struct sl_snapshot *snap
 	uint64_t now_ns, struct sl_flow *flow, enum sl_flow_end end);
 /* Resets both ends of the connection whose packet revoked it. */
 void sl_flow_reject(struct sl_burst *burst, uint32_t packet);
+/* Resets who goes on with a connection that was revoked, when `reject` asks for it. */
+void sl_flow_reject_rest(struct sl_burst *burst, uint32_t packet);
+/* Resets both ends of a connection that is about to be revoked without a packet, when `reject` asks for it. */
+void sl_flow_reset(struct sl_pipeline *pipeline, const struct sl_flow *flow);
 
 /* --- Time. --- */
 

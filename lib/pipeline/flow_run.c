@@ -191,6 +191,7 @@ meet_revoked(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 	__atomic_store_n(&flow->last_ms, step->now_ms, __ATOMIC_RELAXED);
 	/* The event names the flow. */
 	step->burst->metas[packet].flow.entry = flow;
+	sl_flow_reject_rest(step->burst, packet);
 	sl_flow_drop(step, packet, SL_REASON_FLOW_REVOKED);
 }
 

@@ -183,6 +183,7 @@ sl_flow_open(struct sl_flow_step *step, uint32_t packet)
 	flow = take_place(step, packet, opening.class);
 	if (flow == NULL)
 		return;
+	sl_trail_begin(&step->burst->pipeline->flows->trails, sl_flow_index(table, flow));
 	flow->tcp = opening.tcp;
 	if (meta->protocol == 1 || meta->protocol == 58)
 		sl_flow_set_icmp_type(flow, meta);

@@ -17,8 +17,17 @@ kill_flow(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint
 {
 	struct sl_flow *flow = sl_flow_by_id(pipeline->flows->table, id);
 
-	if (flow != NULL && (flow->flags & SL_FLOW_REVOKED) == 0)
-		sl_flow_revoke(pipeline, snapshot, now_ns, flow, SL_FLOW_END_ADMIN);
+	if (flow == NULL || (flow->flags & SL_FLOW_REVOKED) != 0)
+		return;
+	sl_flow_reset(pipeline, flow);
+	sl_flow_revoke(pipeline, snapshot, now_ns, flow, SL_FLOW_END_ADMIN);
+}
+
+/* Resets that find no room are lost, and there is a next round. */
+static bool
+has_room_for_resets(const struct sl_pipeline *pipeline)
+{
+	return pipeline->env.n_replies + SL_FLOW_RESETS_MAX <= SL_CALLOUT_REPLIES_MAX;
 }
 
 static void
@@ -29,7 +38,9 @@ obey_commands(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, 
 
 	if (flows->commands == NULL)
 		return;
-	for (uint32_t i = 0; i < COMMANDS_MAX && sl_ring_get(flows->commands, &command); i++) {
+	for (uint32_t i = 0; i < COMMANDS_MAX && has_room_for_resets(pipeline) &&
+		sl_ring_get(flows->commands, &command);
+		i++) {
 		switch ((enum sl_flow_command_type)command.type) {
 		case SL_FLOW_COMMAND_KILL:
 			kill_flow(pipeline, snapshot, now_ns, command.id);
@@ -121,7 +132,8 @@ portray(const struct sl_flows *flows, const struct sl_flow *flow, struct sl_meta
 	const uint32_t direction =
 		is_connect ? SLUICE_DIRECTION_OUTBOUND : SLUICE_DIRECTION_INBOUND;
 
-	if (flows->zones[direction][flow->key.domain >> 24] == NULL)
+	if (sl_trail_path(&flows->trails, sl_flow_index(flows->table, flow),
+		    (uint8_t)(flow->key.domain >> 24), direction) == NULL)
 		return false;
 	sl_flow_portray(flows, flow, is_connect, meta);
 	sl_flow_dress(
@@ -158,6 +170,7 @@ judge(struct sl_pipeline *pipeline, struct sl_burst *burst, enum sl_auth auth,
 			sl_counter_add(&pipeline->counters->flows.unaffected, 1);
 		} else if ((stopped >> i & 1) != 0) {
 			sl_counter_add(&pipeline->counters->flows.revoked, 1);
+			sl_flow_reset(pipeline, flow);
 			sl_flow_revoke(
 				pipeline, burst->snapshot, burst->now_ns, flow, SL_FLOW_END_POLICY);
 		}

@@ -89,6 +89,9 @@ sl_flow_ride(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 	if (SL_UNLIKELY((flow->flags & SL_FLOW_WILDCARD) != 0 && !is_outbound))
 		last_ms = flow->last_ms;
 	sl_flow_count(flow, direction, length, last_ms);
+	sl_trail_note(&step->burst->pipeline->flows->trails,
+		sl_flow_index(step->burst->pipeline->flows->table, flow), step->burst, packet,
+		sl_flow_is_tcp(flow));
 	if (((flow->flags & SL_FLOW_OUTBOUND) != 0) != is_outbound &&
 		(flow->flags & SL_FLOW_REPLIED) == 0)
 		sl_flow_set_flags(flow, SL_FLOW_REPLIED, 0);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # TCP state with real stacks: connections from inside cross and nothing from outside does, however nmap scans;
-# resets, data and SYNs of a third party end no connection unless they know its numbers.
+# resets, data and SYNs of a third party end no connection unless they know its numbers; an operator ends any, and both
+# ends hear of it.
 . "$(dirname "$0")/_init.sh"
 
 # scan NAMESPACE ADDRESS FLAG: the ports 80 and 81, "80/tcp STATE" a line
@@ -16,7 +17,7 @@ drops() {
 }
 
 topology
-configure '"flows": {"midstream": "drop"}'
+configure '"flows": {"midstream": "drop", "reject": true}'
 start_sluiced <<'END'
 {"filters": [
   {"key": "unasked4", "name": "Nothing from outside", "layer": "ale_auth_recv_accept_v4", "action": "block"},

@@ -40,16 +40,20 @@ class Api:
         self.path = path
 
     def get(self, target):
+        return json.loads(self.ask("GET", target))
+
+    def ask(self, method, target, body=None):
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(5)
         connection.sock.connect(self.path)
-        connection.request("GET", target)
+        content = None if body is None else json.dumps(body)
+        connection.request(method, target, content, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
-        assert answer.status == 200, (target, answer.status, body)
-        return json.loads(body)
+        assert answer.status < 300, (target, answer.status, body)
+        return body
 
     def drops(self, reason):
         return int(self.get("/v1/stats")["drops"].get(reason, 0))
@@ -186,6 +190,42 @@ def exact_reset(api, wire):
         sys.exit("the inside host goes on")
     except ConnectionResetError:
         pass
+    connection.close()
+
+
+def is_reset(end):
+    try:
+        while end.recv(65536):
+            pass
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def killed(api, wire):
+    """An operator ends connections, idle and busy ones: both ends are reset."""
+    for way in (None, "inside", "outside"):
+        connection = Connection(wire)
+        if way is not None:
+            getattr(connection, way).sendall(b"x" * 100)  # which the peer may not have acknowledged yet
+        api.ask("DELETE", f"/v1/flows/{api.flow(*connection.ports)['id']}")
+        assert is_reset(connection.inside), f"inside goes on, {way} has spoken"
+        assert is_reset(connection.outside), f"outside goes on, {way} has spoken"
+        flow = api.flow(*connection.ports)
+        assert flow["end"] == "admin", flow
+        connection.close()
+
+
+def silenced(api, wire):
+    """Connections that a new policy blocks, and that one end goes on with: both ends are reset."""
+    connection = Connection(wire)
+    block = {"key": "silence", "name": "Silence", "layer": "ale_auth_connect_v4", "action": "block",
+             "conditions": [{"field": "ip_remote_port", "match": "equal", "value": connection.remote_port}]}
+    api.ask("POST", "/v1/filters", block)
+    connection.outside.sendall(b"x")
+    assert is_reset(connection.inside), "inside goes on"
+    assert is_reset(connection.outside), "outside goes on"
+    api.ask("DELETE", "/v1/filters/silence")
     connection.close()
 
 
@@ -336,8 +376,8 @@ def fast_open(api, wire):
     server.close()
 
 
-GAMES = (blind_resets, inexact_reset, exact_reset, blind_data, syn_on_live_connection, half_close, half_open,
-         port_reuse, fast_open)
+GAMES = (blind_resets, inexact_reset, exact_reset, killed, silenced, blind_data, syn_on_live_connection, half_close,
+         half_open, port_reuse, fast_open)
 
 
 def main():

@@ -137,6 +137,81 @@ test_in_the_handshake(void **state)
 		"< RA 0 301 0 0 = closed");
 }
 
+/* Plays a reset that is to be sent; true when the connection is over. */
+static bool
+is_over_by(struct sl_tcp tcp, enum sluice_direction direction, const struct sl_tcp_segment *reset)
+{
+	struct sl_tcp_step step;
+
+	sl_tcp_next(&tcp, reset, direction, SL_FLOW_TCP_STRICT, &step);
+	return step.reason == SL_REASON_NONE && tcp.state == SL_TCP_CLOSED;
+}
+
+/* Resets of a direction: as many, with those numbers, each one that its receiver may take. */
+static void
+expect_resets(const struct sl_tcp *tcp, enum sluice_direction direction, uint32_t n,
+	const uint32_t seqs[], uint32_t ack)
+{
+	struct sl_tcp_segment resets[2];
+
+	assert_int_equal(sl_tcp_resets(tcp, direction, resets), n);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(resets[i].seq, seqs[i]);
+		assert_int_equal(resets[i].ack, ack);
+		assert_int_equal(resets[i].flags, ack == 0 ? 0x04 : 0x14);
+		assert_true(is_over_by(*tcp, direction, &resets[i]));
+	}
+}
+
+static void
+test_made_resets(void **state)
+{
+	struct script script = SCRIPT_STRICT;
+
+	(void)state;
+	SCRIPT_PLAY(&script, "> S  100 - 7 1000 = syn_sent");
+	/* With data in the SYN the receiver may have taken, or not. */
+	expect_resets(&script.tcp, OUT, 2, (uint32_t[]){101, 108}, 0);
+	expect_resets(&script.tcp, IN, 1, (uint32_t[]){0}, 108);
+	script = SCRIPT_STRICT;
+	SCRIPT_PLAY(&script, "> S  100 - 0 1000 = syn_sent", "< SA 300 101 0 1000 = syn_recv");
+	expect_resets(&script.tcp, OUT, 1, (uint32_t[]){101}, 301);
+	expect_resets(&script.tcp, IN, 1, (uint32_t[]){301}, 101);
+	script = SCRIPT_STRICT;
+	script_establish(&script, OUT);
+	expect_resets(&script.tcp, OUT, 1, (uint32_t[]){101}, 301);
+	expect_resets(&script.tcp, IN, 1, (uint32_t[]){301}, 101);
+	SCRIPT_PLAY(
+		&script, "> A 101 301 500 1000 = established", "< A 301 201 0 1000 = established");
+	expect_resets(&script.tcp, OUT, 2, (uint32_t[]){201, 601}, 301);
+	expect_resets(&script.tcp, IN, 1, (uint32_t[]){301}, 601);
+	SCRIPT_PLAY(&script, "> FA 601 301 0 1000 = fin_wait", "< FA 301 602 0 1000 = last_ack");
+	expect_resets(&script.tcp, OUT, 1, (uint32_t[]){602}, 302);
+	expect_resets(&script.tcp, IN, 2, (uint32_t[]){301, 302}, 602);
+	/* Where both have gone there is nobody to tell. */
+	SCRIPT_PLAY(&script, "> A  602 302 0 1000 = time_wait");
+	expect_resets(&script.tcp, OUT, 0, NULL, 0);
+	script = SCRIPT_STRICT;
+	script_establish(&script, OUT);
+	SCRIPT_PLAY(&script, "< R  301 - 0 0 = closed");
+	expect_resets(&script.tcp, IN, 0, NULL, 0);
+}
+
+/* Of a connection that was picked up the receiver's number is known when it has sent something. */
+static void
+test_made_resets_after_pick_up(void **state)
+{
+	struct script script = {.mode = SL_FLOW_TCP_STRICT, .midstream = SL_FLOW_MIDSTREAM_ADOPT};
+
+	(void)state;
+	SCRIPT_PLAY(&script, "> A 1000 9000 500 1000 = established!");
+	expect_resets(&script.tcp, OUT, 1, (uint32_t[]){1500}, 9000);
+	expect_resets(&script.tcp, IN, 1, (uint32_t[]){9000}, 1500);
+	SCRIPT_PLAY(&script, "< A 9000 1200 10 1000 = established");
+	expect_resets(&script.tcp, OUT, 2, (uint32_t[]){1200, 1500}, 9010);
+	expect_resets(&script.tcp, IN, 2, (uint32_t[]){9000, 9010}, 1500);
+}
+
 /* A flood of resets over the whole space of numbers: none but those in the window get through. */
 static void
 test_blind_resets(void **state)
@@ -168,6 +243,8 @@ main(void)
 		cmocka_unit_test(test_time_wait_stays),
 		cmocka_unit_test(test_behind_a_reset),
 		cmocka_unit_test(test_in_the_handshake),
+		cmocka_unit_test(test_made_resets),
+		cmocka_unit_test(test_made_resets_after_pick_up),
 		cmocka_unit_test(test_blind_resets),
 	};
 
