@@ -6,10 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOM      128u /* bytes a frame, so that none shares a line with another */
-#define TCP_FLAGS 47u  /* of an IPv4 frame */
-#define SYN       0x02u
-#define SEED      1u
+#define ROOM 128u /* bytes a frame, so that none shares a line with another */
+#define SEED 1u
 
 static void
 put32(uint8_t *at, uint32_t value)
@@ -82,7 +80,7 @@ bench_flow_frames_set(struct bench_flow_frames *frames, uint32_t i,
 	uint8_t *bytes = frames->bytes + (size_t)i * ROOM;
 	uint32_t length = bench_frame_make(header, false, bytes);
 
-	if (is_opening && header->protocol == 6)
-		bytes[TCP_FLAGS] = SYN;
+	if (is_opening)
+		bench_frame_open(bytes, length);
 	frames->list[i] = (struct sl_frame){.bytes = bytes, .contiguous = length, .length = length};
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "bench_frame.h"
 
+#include "packet/sl_build.h"
+
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,14 @@ checksum(const uint8_t *header, uint32_t len)
 		sum += (uint32_t)header[i] << 8 | header[i + 1];
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t) ~(sum + (sum >> 16));
+}
+
+/* That of TCP, which flows verify where connections begin and end. */
+static void
+put_tcp_checksum(const uint8_t *ip, uint8_t *tcp, uint32_t len)
+{
+	put16(tcp + 16, 0);
+	put16(tcp + 16, sl_build_transport_checksum(ip, IS_TCP, tcp, len));
 }
 
 static bool
@@ -81,6 +91,8 @@ put_v4(uint8_t *ip, const struct bench_header *header)
 	memcpy(ip + 16, header->dst, 4);
 	put16(ip + 10, checksum(ip, 20));
 	put_transport(ip + 20, header, header->protocol, payload);
+	if (header->protocol == IS_TCP)
+		put_tcp_checksum(ip, ip + 20, payload);
 	return ETHERNET + 20 + payload;
 }
 
@@ -97,6 +109,8 @@ put_v6(uint8_t *ip, const struct bench_header *header)
 	memcpy(ip + 8, header->src, 16);
 	memcpy(ip + 24, header->dst, 16);
 	put_transport(ip + 40, header, protocol, payload);
+	if (protocol == IS_TCP)
+		put_tcp_checksum(ip, ip + 40, payload);
 	return ETHERNET + 40 + payload;
 }
 
@@ -109,6 +123,17 @@ bench_frame_make(const struct bench_header *header, bool is_v6, uint8_t frame[BE
 	memcpy(frame, addresses, sizeof(addresses));
 	put16(frame + 12, is_v6 ? 0x86dd : 0x0800);
 	return is_v6 ? put_v6(frame + ETHERNET, header) : put_v4(frame + ETHERNET, header);
+}
+
+void
+bench_frame_open(uint8_t *frame, uint32_t len)
+{
+	uint8_t *tcp = frame + ETHERNET + 20;
+
+	if (frame[ETHERNET] != 0x45 || frame[ETHERNET + 9] != IS_TCP)
+		return;
+	tcp[13] = 0x02; /* SYN */
+	put_tcp_checksum(frame + ETHERNET, tcp, len - ETHERNET - 20);
 }
 
 int

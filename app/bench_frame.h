@@ -16,6 +16,8 @@
  */
 uint32_t
 bench_frame_make(const struct bench_header *header, bool is_v6, uint8_t frame[BENCH_FRAME_MAX]);
+/* Makes SYN of TCP over IPv4 that bench_frame_make has made, of `len` bytes; other frames stay as they are. */
+void bench_frame_open(uint8_t *frame, uint32_t len);
 /* Writes the first `n_max` headers as a capture. 0, or IO. */
 int bench_frames_write(const char *path, const struct bench_trace *trace, bool is_v6, size_t n_max,
 	struct sl_error *err) SL_MUST_CHECK;

@@ -88,6 +88,9 @@ read_names(const struct config_reader *reader, struct sl_flow_config *config)
 		[SL_FLOW_FULL_PERMIT_UNTRACKED] = "permit_untracked"};
 	static const char *const tcp[] = {
 		[SL_FLOW_TCP_STRICT] = "strict", [SL_FLOW_TCP_LOOSE] = "loose"};
+	static const char *const tcp_checksum[] = {[SL_FLOW_CHECKSUM_CONTROL] = "control",
+		[SL_FLOW_CHECKSUM_ALL] = "all",
+		[SL_FLOW_CHECKSUM_IGNORE] = "ignore"};
 	static const char *const midstream[] = {
 		[SL_FLOW_MIDSTREAM_ADOPT] = "adopt", [SL_FLOW_MIDSTREAM_DROP] = "drop"};
 	static const char *const icmp_errors[] = {
@@ -103,6 +106,7 @@ read_names(const struct config_reader *reader, struct sl_flow_config *config)
 	READ(enforce);
 	READ(on_full);
 	READ(tcp);
+	READ(tcp_checksum);
 	READ(midstream);
 	READ(icmp_errors);
 	READ(reauth);
@@ -136,8 +140,8 @@ app_flows_config_read(const json_t *json, const char *pointer, struct sl_flow_co
 		return -EINVAL;
 	}
 	config_check_members(&reader,
-		"max contexts enforce on_full tcp midstream icmp_errors reauth multicast reject "
-		"events save timeouts fragments pend");
+		"max contexts enforce on_full tcp tcp_checksum midstream icmp_errors reauth "
+		"multicast reject events save timeouts fragments pend");
 	config->max = (uint32_t)config_number(&reader, "max", 0, FLOWS_MAX, config->max);
 	config->contexts =
 		(uint32_t)config_number(&reader, "contexts", 0, FLOWS_MAX, config->contexts);

@@ -11,6 +11,7 @@
  *   enforce      "auto", "always" or "never": when state may cost a packet its way
  *   on_full      "block" or "permit_untracked"
  *   tcp          "strict" or "loose"
+ *   tcp_checksum "control", "all" or "ignore": segments whose checksum is verified
  *   midstream    "adopt" or "drop"
  *   icmp_errors  "related" or "any"
  *   reauth       "lazy" or "sweep"

@@ -65,7 +65,9 @@ struct replay_options {
 	const char *policy;
 	struct replay_change changes[REPLAY_POLICIES_MAX - 1]; /* as they were given */
 	uint32_t n_changes;
-	const char *flows; /* NULL: everything as it is without a file */
+	const char *flows;                      /* NULL: everything as it is without a file */
+	enum sl_flow_tcp_checksum tcp_checksum; /* valid when has_tcp_checksum */
+	bool has_tcp_checksum;
 	const char *in;
 	const char *inside_pcap;
 	const char *outside_pcap;

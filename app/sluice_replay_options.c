@@ -24,6 +24,10 @@ static const char usage[] =
 	"packet,\n"
 	"                       or 2026-01-02T03:04:05Z; may be given several times\n"
 	"  --flows FILE         how flows and fragments are kept: \"flows\" of a configuration\n"
+	"  --tcp-checksum WHICH segments whose checksum is verified: control, all or ignore "
+	"(default,\n"
+	"                       because captures may hold what a network card has yet to "
+	"complete)\n"
 	"  --in FILE            capture of a wire: packets from --inside are outbound, others "
 	"inbound\n"
 	"  --inside CIDRS       networks of the inside, separated by commas\n"
@@ -57,6 +61,7 @@ enum option_id {
 	OPTION_POLICY_AT,
 	OPTION_FLOWS,
 	OPTION_FLOW_EVENTS,
+	OPTION_TCP_CHECKSUM,
 	OPTION_IN,
 	OPTION_INSIDE,
 	OPTION_INSIDE_PCAP,
@@ -79,6 +84,7 @@ static const struct option long_options[] = {
 	{"policy-at", required_argument, NULL, OPTION_POLICY_AT},
 	{"flows", required_argument, NULL, OPTION_FLOWS},
 	{"flow-events", no_argument, NULL, OPTION_FLOW_EVENTS},
+	{"tcp-checksum", required_argument, NULL, OPTION_TCP_CHECKSUM},
 	{"in", required_argument, NULL, OPTION_IN},
 	{"inside", required_argument, NULL, OPTION_INSIDE},
 	{"inside-pcap", required_argument, NULL, OPTION_INSIDE_PCAP},
@@ -183,6 +189,25 @@ read_inside(struct replay_options *options, const char *list)
 	}
 	free(copy);
 	return rc;
+}
+
+static int
+read_tcp_checksum(struct replay_options *options, const char *text)
+{
+	static const char *const names[] = {
+		[SL_FLOW_CHECKSUM_CONTROL] = "control",
+		[SL_FLOW_CHECKSUM_ALL] = "all",
+		[SL_FLOW_CHECKSUM_IGNORE] = "ignore",
+	};
+
+	for (unsigned int i = 0; i < SL_ARRAY_LEN(names); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->tcp_checksum = i;
+			options->has_tcp_checksum = true;
+			return 0;
+		}
+	}
+	return replay_fail("--tcp-checksum: \"%s\" is not control, all or ignore", text);
 }
 
 static int
@@ -341,6 +366,8 @@ read_option(struct replay_options *options, enum option_id id, const char *text)
 	case OPTION_FLOW_EVENTS:
 		options->has_flow_events = true;
 		return 0;
+	case OPTION_TCP_CHECKSUM:
+		return read_tcp_checksum(options, text);
 	case OPTION_INSIDE:
 		return read_inside(options, text);
 	case OPTION_ENGINE:

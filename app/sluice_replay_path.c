@@ -110,8 +110,12 @@ replay_flows_read(const struct replay_options *options, struct sl_flow_config *c
 	if (sl_flow_config_init(config) != 0)
 		return replay_fail("no random numbers: %s", strerror(errno));
 	memcpy(config->hash_key, hash_key, sizeof(hash_key));
+	/* What was captured where it was sent may lack its checksums. */
+	config->tcp_checksum = SL_FLOW_CHECKSUM_IGNORE;
 	if (options->flows != NULL && read_file(options->flows, config) != 0)
 		return -1;
+	if (options->has_tcp_checksum)
+		config->tcp_checksum = options->tcp_checksum;
 	config->events |= options->has_flow_events;
 	return 0;
 }

@@ -11,7 +11,7 @@
  *
  * Receive. One ring (TPACKET_V2) per queue; queues share by steer_program.  VLAN tags that the
  *          kernel took off are put back as they were.  A checksum that the sender left to its NIC
- *          is completed.  A frame longer than a ring slot is a segmentation super-packet: counted, not taken.
+ *          is completed; mbufs say which ones the kernel has seen verified.  A frame longer than a ring slot is a segmentation super-packet: counted, not taken.
  * Send.    sendmmsg past the queueing discipline; never waits.
  * Threads. open, close and the rest: control thread.  Each queue belongs to one worker: rx and tx.
  */

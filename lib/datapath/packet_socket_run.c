@@ -74,6 +74,16 @@ complete_checksum(uint8_t *frame, uint32_t len, const struct virtio_net_hdr *off
 	memcpy(frame + at, &sum, sizeof(sum));
 }
 
+/*
+ * What the kernel knows of the checksum of a packet: a NIC may have verified it.  One that was completed here is as
+ * good as the sender's word for where it stands, so it is verified like any other.
+ */
+static uint64_t
+checksum_flags(const struct virtio_net_hdr *offload)
+{
+	return offload->flags & VIRTIO_NET_HDR_F_DATA_VALID ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0;
+}
+
 /* Frame of one slot as a packet, the VLAN tag where it was. NULL: no buffer. */
 static struct rte_mbuf *
 take_frame(struct rte_mempool *pool, const struct tpacket2_hdr *header, const uint8_t *frame)
@@ -147,6 +157,7 @@ packet_queue_rx(const struct packet_socket *socket, struct packet_queue *queue,
 				sl_counter_add(&queue->rx_no_buffer, 1);
 				break;
 			}
+			mbufs[n_taken]->ol_flags |= checksum_flags(&offload);
 			bytes += mbufs[n_taken]->pkt_len;
 			n_taken++;
 		}

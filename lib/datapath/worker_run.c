@@ -18,6 +18,21 @@
 
 /* --- Taking a burst in. --- */
 
+/* What the device says of the transport checksum. */
+static uint32_t
+checksum_flags(const struct rte_mbuf *mbuf)
+{
+	switch (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
+	case RTE_MBUF_F_RX_L4_CKSUM_GOOD:
+	case RTE_MBUF_F_RX_L4_CKSUM_NONE:
+		return SL_FRAME_CHECKED;
+	case RTE_MBUF_F_RX_L4_CKSUM_BAD:
+		return SL_FRAME_CORRUPT;
+	default:
+		return 0;
+	}
+}
+
 /* Presents the mbufs to the pipeline, with `flags` of frames; returns the bytes of all of them. */
 static uint64_t
 describe_burst(struct worker *worker, uint16_t n, uint32_t flags)
@@ -34,7 +49,7 @@ describe_burst(struct worker *worker, uint16_t n, uint32_t flags)
 		frame->contiguous = mbuf->data_len;
 		frame->length = mbuf->pkt_len;
 		frame->owner = mbuf;
-		frame->flags = flags;
+		frame->flags = flags | checksum_flags(mbuf);
 		bytes += mbuf->pkt_len;
 		if (unlikely(mbuf->data_len < RTE_MIN(mbuf->pkt_len, SL_PACKET_HEADERS_MAX))) {
 			frame->contiguous = RTE_MIN(mbuf->pkt_len, SL_PACKET_HEADERS_MAX);

@@ -15,6 +15,7 @@ static const struct sl_flow_config defaults = {
 	.enforce = SL_FLOW_ENFORCE_AUTO,
 	.on_full = SL_FLOW_FULL_BLOCK,
 	.tcp = SL_FLOW_TCP_STRICT,
+	.tcp_checksum = SL_FLOW_CHECKSUM_CONTROL,
 	.midstream = SL_FLOW_MIDSTREAM_ADOPT,
 	.icmp_errors = SL_FLOW_ICMP_RELATED,
 	.reauth = SL_FLOW_REAUTH_LAZY,

@@ -43,6 +43,13 @@ enum sl_flow_tcp {
 	SL_FLOW_TCP_LOOSE   /* states are followed, nothing is dropped for them */
 };
 
+/* Which segments must have a right checksum before state is asked or changed; where TCP is STRICT and enforced. */
+enum sl_flow_tcp_checksum {
+	SL_FLOW_CHECKSUM_CONTROL, /* SYN, FIN and RST, and the first one of a connection */
+	SL_FLOW_CHECKSUM_ALL,
+	SL_FLOW_CHECKSUM_IGNORE
+};
+
 /* TCP that begins in the middle (WFP section 7.2). */
 enum sl_flow_midstream {
 	SL_FLOW_MIDSTREAM_ADOPT,
@@ -97,6 +104,7 @@ struct sl_flow_config {
 	enum sl_flow_enforce enforce;
 	enum sl_flow_on_full on_full;
 	enum sl_flow_tcp tcp;
+	enum sl_flow_tcp_checksum tcp_checksum;
 	enum sl_flow_midstream midstream;
 	enum sl_flow_icmp_errors icmp_errors;
 	enum sl_flow_reauth reauth;

@@ -25,9 +25,8 @@ sl_ip4_word(const uint8_t *at)
 }
 
 /*
- * True when a sum of the header's 32-bit words is that of a right checksum: its ones' complement sum of
- * 16-bit words is 0xffff (RFC 1071), so the sum is a multiple of that. Zero it cannot be: the version
- * is in it.
+ * True when a sum of 32-bit words is that of a right checksum: its ones' complement sum of 16-bit words is
+ * 0xffff (RFC 1071), so the sum is a multiple of that. Zero it cannot be: the version, or the protocol, is in it.
  */
 static SL_ALWAYS_INLINE bool
 sl_ip4_sum_is_good(uint64_t sum)

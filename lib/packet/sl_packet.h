@@ -48,7 +48,14 @@ struct sl_frame {
 
 enum sl_frame_flag {
 	/* A fragment that another worker has shown to the layers of single fragments and handed over. */
-	SL_FRAME_VIEWED = 0x1
+	SL_FRAME_VIEWED = 0x1,
+	/*
+	 * The device has verified the transport checksum, or knows that its place in the packet is not filled in yet
+	 * although the data are sound: nothing is to be learnt from the bytes.
+	 */
+	SL_FRAME_CHECKED = 0x2,
+	/* The device has found the transport checksum to be wrong. */
+	SL_FRAME_CORRUPT = 0x4
 };
 
 /*
@@ -77,6 +84,14 @@ struct sl_fragment_place {
  */
 bool sl_packet_fragment(
 	const struct sl_frame *frame, const struct sl_meta *meta, struct sl_fragment_place *place);
+
+/*
+ * True when the checksum of a TCP segment is wrong: by its bytes, or by what the device says when not all of them
+ * are contiguous.  False when that cannot be told.  The packet is whole, TCP, and accepted by the parser.  Its ends
+ * are those of the pseudo header: behind source routes, routing headers (types 2 and 4) and home addresses, too.
+ * Packet time.
+ */
+bool sl_packet_tcp_is_corrupt(const struct sl_frame *frame, const struct sl_meta *meta);
 
 /* --- For reports; any thread. `frame` is the one that `meta` was parsed from. --- */
 

@@ -28,6 +28,7 @@ enum sl_auth {
 
 #define SL_TCP_SYN     0x02u
 #define SL_TCP_ACK     0x10u
+#define SL_TCP_CONTROL 0x07u /* FIN, SYN, RST: what opens and ends connections */
 #define SL_TCP_OPENING 0x17u /* FIN, SYN, RST, ACK: of these a first segment has SYN alone */
 
 #define SL_FLOW_RESETS_MAX 4u /* frames that end one connection */
@@ -81,7 +82,8 @@ struct sl_flow_step {
 	uint32_t now_ms;
 	uint32_t fresh_ms; /* no flow is over that had a packet since */
 	bool is_enforced;
-	uint8_t tcp_mode;   /* enum sl_flow_tcp */
+	uint8_t tcp_mode; /* enum sl_flow_tcp */
+	uint8_t checksum; /* enum sl_flow_tcp_checksum: IGNORE where TCP's state costs no packet its way */
 	uint16_t odd_flags; /* of a flow whose packets do not just pass ... */
 	uint16_t odd_value; /* ... unless they have this value */
 	uint16_t
@@ -152,6 +154,11 @@ void sl_flow_open(struct sl_flow_step *step, uint32_t packet);
  * well-known port; otherwise the sender of what is seen first, or of a SYN-ACK the receiver.
  */
 bool sl_flow_guess_is_outbound(const struct sl_meta *meta);
+/*
+ * Drops a TCP segment that no receiver takes, before it can change a state; true when it did.  `flow` is the one
+ * that it would belong to, NULL when it would be the first of one.
+ */
+bool sl_flow_drop_corrupt(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow);
 /* The flow that was found passes a further TCP segment; false: the packet's way is decided. */
 bool sl_flow_track(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow);
 /* An ICMP error and the flow that it is about, or NULL. */

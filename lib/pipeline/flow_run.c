@@ -48,6 +48,12 @@ start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
 	step->fresh_ms = flows->fresh_ms;
 	step->is_enforced = is_enforced(flows, burst->snapshot);
 	step->tcp_mode = step->is_enforced ? (uint8_t)flows->config.tcp : SL_FLOW_TCP_LOOSE;
+	step->checksum = step->is_enforced && flows->config.tcp == SL_FLOW_TCP_STRICT
+		? (uint8_t)flows->config.tcp_checksum
+		: SL_FLOW_CHECKSUM_IGNORE;
+	/* No packet is plain where each has to be looked at. */
+	if (SL_UNLIKELY(step->checksum == SL_FLOW_CHECKSUM_ALL))
+		step->fresh_ms = 0;
 	step->odd_flags = SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_PENDING | SL_FLOW_UNENFORCED;
 	step->odd_value = step->is_enforced ? 0 : SL_FLOW_UNENFORCED;
 	step->unanswered =
@@ -183,6 +189,8 @@ meet_revoked(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 {
 	const uint8_t flags = step->burst->metas[packet].tcp_flags & SL_TCP_OPENING;
 
+	if (sl_flow_is_tcp(flow) && sl_flow_drop_corrupt(step, packet, flow))
+		return;
 	if (!sl_flow_is_tcp(flow) || flags == SL_TCP_SYN) {
 		sl_flow_discard(step->burst->pipeline, flow);
 		sl_flow_open(step, packet);

@@ -41,9 +41,12 @@ open_tcp(struct sl_flow_step *step, uint32_t packet, struct opening *opening)
 	struct sl_tcp_segment segment;
 	struct sl_tcp_step next = {.reason = SL_REASON_TCP_BAD_FLAGS};
 
-	if (sl_tcp_read(&burst->frames[packet], meta, &segment))
+	if (sl_tcp_read(&burst->frames[packet], meta, &segment)) {
+		if (sl_flow_drop_corrupt(step, packet, NULL))
+			return false;
 		sl_tcp_open(&opening->tcp, &segment, meta->direction,
 			step->is_enforced ? config->midstream : SL_FLOW_MIDSTREAM_ADOPT, &next);
+	}
 	if (next.reason != SL_REASON_NONE) {
 		if (step->is_enforced &&
 			(step->tcp_mode == SL_FLOW_TCP_STRICT ||

@@ -2,6 +2,22 @@
 /* Packet time: a packet whose flow is known goes with it, or does not. */
 #include "pipeline/flow.h"
 
+bool
+sl_flow_drop_corrupt(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
+{
+	struct sl_burst *burst = step->burst;
+	struct sl_meta *meta = &burst->metas[packet];
+
+	if (step->checksum == SL_FLOW_CHECKSUM_IGNORE ||
+		(step->checksum == SL_FLOW_CHECKSUM_CONTROL && flow != NULL &&
+			(meta->tcp_flags & SL_TCP_CONTROL) == 0) ||
+		SL_LIKELY(!sl_packet_tcp_is_corrupt(&burst->frames[packet], meta)))
+		return false;
+	meta->flow.entry = flow;
+	sl_flow_drop(step, packet, SL_REASON_TCP_BAD_CHECKSUM);
+	return true;
+}
+
 /*
  * What is known of windows from a time when nothing was enforced may be wrong.  When the first segment since
  * then fits, it is kept; otherwise the connection is picked up with that segment, as any other would be.
@@ -58,6 +74,8 @@ sl_flow_track(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 
 	if (!sl_tcp_read(&burst->frames[packet], &burst->metas[packet], &segment))
 		return true;
+	if (sl_flow_drop_corrupt(step, packet, flow))
+		return false;
 	if (SL_UNLIKELY((flow->flags & SL_FLOW_UNENFORCED) != 0))
 		begin_strictness(step, flow, &segment);
 	sl_tcp_next(&flow->tcp, &segment, burst->path->direction, step->tcp_mode, &next);

@@ -139,11 +139,11 @@ class Connection:
         self.inside_expects = expected & 0xFFFFFFFF
         self.outside_expects = acknowledged[TCP].seq
 
-    def forge(self, flags, seq, ack=0, payload=b"", window=65535):
-        """A segment in the outside host's name."""
+    def forge(self, flags, seq, ack=0, payload=b"", window=65535, checksum=None):
+        """A segment in the outside host's name, with a right checksum unless one is given."""
         source, destination = self.ether
         tcp = TCP(sport=self.remote_port, dport=self.port, flags=flags, seq=seq & 0xFFFFFFFF,
-                  ack=ack & 0xFFFFFFFF, window=window)
+                  ack=ack & 0xFFFFFFFF, window=window, chksum=checksum)
         self.wire.socket.send(bytes(Ether(src=source, dst=destination) /
                                     IP(src=OUTSIDE, dst=INSIDE) / tcp / payload))
 
@@ -190,6 +190,20 @@ def exact_reset(api, wire):
         sys.exit("the inside host goes on")
     except ConnectionResetError:
         pass
+    connection.close()
+
+
+def corrupt_segments(api, wire):
+    """Exact numbers and wrong checksums: the host would take none of them, and nothing ends."""
+    connection = Connection(wire)
+    seq, ack = connection.inside_expects, connection.outside_expects
+    before = api.drops("tcp_bad_checksum")
+    for n, flags in enumerate((RST, RST | ACK, FIN | ACK, SYN, SYN | ACK), 1):
+        connection.forge(flags, seq, ack, checksum=0xBAD)
+        eventually(f"flags {flags:x}", n, lambda: api.drops("tcp_bad_checksum") - before)
+    flow = api.flow(*connection.ports)
+    assert flow["tcp_state"] == "established" and flow["class"] == "tcp_established", flow
+    connection.talk()
     connection.close()
 
 
@@ -376,8 +390,8 @@ def fast_open(api, wire):
     server.close()
 
 
-GAMES = (blind_resets, inexact_reset, exact_reset, killed, silenced, blind_data, syn_on_live_connection, half_close,
-         half_open, port_reuse, fast_open)
+GAMES = (blind_resets, inexact_reset, exact_reset, killed, silenced, corrupt_segments, blind_data,
+         syn_on_live_connection, half_close, half_open, port_reuse, fast_open)
 
 
 def main():

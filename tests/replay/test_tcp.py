@@ -200,6 +200,33 @@ class TcpTest(ReplayTest):
             with self.subTest(name, line=line):
                 self.assertIn(got, (None, "filter"))
 
+    def judge_corrupt(self, *args, cut=None):
+        """A connection, resets of both ends with a wrong checksum, and data that goes on."""
+        lines = [line for line in OPEN.splitlines() if line.strip()]
+        lines += ["1 > RA 101 301 20 -", "1 < R 301 - 20 -", "9 > PA 101 301 9 -"]
+        packets = []
+        for line in lines:
+            second, packet, _ = packet_of(line, 20000)
+            if packet[TCP].flags.R:
+                packet[TCP].chksum = 0x1234
+            data = bytes(packet)
+            packets.append(Record(data[:cut] if packet[TCP].flags.R else data, len(data),
+                                  START + second * 10**9))
+        answer = self.replay({"filters": [filter_of("unasked", "ale_auth_recv_accept_v4")]}, packets, *args)
+        return [verdict["reason"] for verdict in answer.verdicts[3:]]
+
+    def test_wrong_checksums(self):
+        (self.folder / "flows.json").write_text('{"midstream": "drop", "tcp_checksum": "all"}')
+        flows = "--flows", self.folder / "flows.json"
+        dropped = ["tcp_bad_checksum"] * 2 + [None]
+        passed = [None, None, "tcp_no_connection"]
+        self.assertEqual(self.judge_corrupt("--tcp-checksum", "control"), dropped)
+        self.assertEqual(self.judge_corrupt(*flows), dropped)
+        # A capture may hold what a network card has yet to complete, or less than the whole segment.
+        self.assertEqual(self.judge_corrupt(*flows, "--tcp-checksum", "ignore"), passed)
+        self.assertEqual(self.judge_corrupt()[:2], passed[:2])
+        self.assertEqual(self.judge_corrupt(*flows, cut=60), passed)
+
 
 if __name__ == "__main__":
     unittest.main()
