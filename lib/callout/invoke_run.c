@@ -264,6 +264,10 @@ sl_callout_invoke(void *ctx, const struct sl_layer_program *layer, uint32_t rank
 	if (flow_context == 0 && (callout->flags & SLUICE_CALLOUT_FLAG_CONDITIONAL_ON_FLOW) != 0 &&
 		!is_ale(id))
 		return SL_INVOKE_SKIPPED;
+	if (SL_UNLIKELY(env->is_deferring)) {
+		env->has_deferred = true;
+		return SL_INVOKE_SKIPPED;
+	}
 	call(callout, plugin, env, layer, rank, meta, flow_context, out);
 	/* A right can be given up, not taken. */
 	out->rights &= rights;

@@ -177,6 +177,12 @@ struct sl_callout_env {
 	uint32_t n_replies;
 	uint32_t n_replies_refused;
 	bool is_discard; /* at discard twins: replies are refused there */
+	/*
+	 * Nobody is called: who would have been notes here that the verdict is his to make, and is passed over.  For
+	 * judgements without a packet that can be left to the next one.
+	 */
+	bool is_deferring; /* per visit */
+	bool has_deferred;
 	/* Once; NULL: no flows are kept. Contexts are of flows in it: meta->flow.entry. */
 	struct sl_flow_table *flows;
 	uint32_t n_contexts_refused; /* for want of room; who runs the burst counts them */

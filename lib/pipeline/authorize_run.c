@@ -28,6 +28,7 @@ ask(struct sl_flow_step *step, enum sl_auth auth, uint64_t members, bool is_reau
 	uint32_t packet, flags, reason;
 
 	step->answer.is_reauthorization = is_reauthorization;
+	step->answer.is_sweep = false;
 	step->answer.unaffected = 0;
 	if (program == NULL)
 		return 0;

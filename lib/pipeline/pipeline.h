@@ -80,6 +80,8 @@ struct sl_stop {
 /* What an ALE layer says of packets besides the verdict. */
 struct sl_auth_answer {
 	bool is_reauthorization;
+	/* No packet asks: nobody is called, and what is not blocked, which the next packet will ask again, counts nothing. */
+	bool is_sweep;
 	uint64_t unaffected; /* have the signature that they had: nobody was asked */
 	uint32_t signature
 		[SL_PIPELINE_BURST_MAX];      /* before: the one it had; after: the one it has */

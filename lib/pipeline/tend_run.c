@@ -124,7 +124,13 @@ age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t n
 
 /* --- The sweep. --- */
 
-/* A flow as a packet of its opener's direction; false: which port it passes is not known. */
+/*
+ * Of what multicast or broadcast opened the other end is not known, but conditions may be about it; until a packet has it
+ * judged it gives nobody any rights.  A flow that waits for a callout is judged when that has answered.
+ */
+#define UNSWEPT (SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_PENDED)
+
+/* A flow as a packet of its opener's direction; false: by which link those come is not known. */
 static bool
 portray(const struct sl_flows *flows, const struct sl_flow *flow, struct sl_meta *meta)
 {
@@ -143,7 +149,8 @@ portray(const struct sl_flows *flows, const struct sl_flow *flow, struct sl_meta
 
 /*
  * Judges flows of one layer as a packet would have them judged, but without what only a packet has.  What is
- * permitted is left for its next packet: only that can tell under which signature.
+ * permitted is left for its next packet: only that can tell under which signature.  So is what callouts are to judge,
+ * which want to see that packet.
  */
 static void
 judge(struct sl_pipeline *pipeline, struct sl_burst *burst, enum sl_auth auth,
@@ -154,9 +161,10 @@ judge(struct sl_pipeline *pipeline, struct sl_burst *burst, enum sl_auth auth,
 	struct sl_flow *flow;
 	uint64_t stopped;
 
-	if (program == NULL || program->has_callouts || members == 0)
+	if (program == NULL || members == 0)
 		return;
 	answer->is_reauthorization = true;
+	answer->is_sweep = true;
 	answer->unaffected = 0;
 	for (uint64_t left = members; left != 0; left &= left - 1)
 		answer->signature[__builtin_ctzll(left)] = list[__builtin_ctzll(left)]->signature;
@@ -200,7 +208,7 @@ sl_flow_sweep_some(
 	for (uint32_t i = 0; i < n; i++) {
 		const enum sl_auth auth = sl_auth_of(list[i]);
 
-		if ((list[i]->flags & (SL_FLOW_REVOKED | SL_FLOW_WILDCARD)) == 0 &&
+		if ((list[i]->flags & UNSWEPT) == 0 &&
 			list[i]->generation != snapshot->generations[sl_auth_layers[auth]] &&
 			portray(flows, list[i], &metas[i]))
 			sets[auth] |= (uint64_t)1 << i;

@@ -59,27 +59,43 @@ finish(const struct visit *visit)
 	sl_counter_add(&counter->ignored_override, visit->tally.ignored_override);
 }
 
-/* Arbitrates one packet and counts the filters that were evaluated. */
 static void
-arbitrate(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks,
+decide(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks,
 	struct sl_verdict *verdict)
 {
 	struct sl_burst *burst = visit->burst;
 	struct sl_pipeline *pipeline = burst->pipeline;
-	const struct sl_filter_hot *hot = visit->program->hot;
-	const struct sl_frame *frame = burst->frames == NULL ? NULL : &burst->frames[packet];
-	const uint32_t length = frame == NULL ? 0 : frame->length;
 
-	pipeline->env.frame = frame;
+	pipeline->env.frame = burst->frames == NULL ? NULL : &burst->frames[packet];
 	pipeline->env.packet = packet;
 	visit->arbitration.n_hits = 0;
 	visit->trace.n = 0;
 	sl_arbitrate(visit->program, ranks, n_ranks, &burst->metas[packet], &visit->arbitration,
 		verdict);
+}
+
+/* Counts the filters that were evaluated. */
+static SL_ALWAYS_INLINE void
+count_hits(struct visit *visit, const struct sl_verdict *verdict)
+{
+	struct sl_burst *burst = visit->burst;
+	struct sl_pipeline *pipeline = burst->pipeline;
+	const struct sl_filter_hot *hot = visit->program->hot;
+	const struct sl_frame *frame = pipeline->env.frame;
+	const uint32_t length = frame == NULL ? 0 : frame->length;
+
 	for (uint32_t i = 0; i < visit->arbitration.n_hits; i++)
 		sl_counters_hit(
 			pipeline->counters, hot[pipeline->hits[i]].counter, length, burst->now_ns);
 	visit->tally.ignored_override += verdict->n_ignored;
+}
+
+static SL_ALWAYS_INLINE void
+arbitrate(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks,
+	struct sl_verdict *verdict)
+{
+	decide(visit, packet, ranks, n_ranks, verdict);
+	count_hits(visit, verdict);
 }
 
 static SL_ALWAYS_INLINE void
@@ -134,6 +150,29 @@ keep_ranks(struct sl_auth_answer *answer, uint32_t packet, const uint32_t *ranks
 {
 	answer->n_ranks[packet] = n_ranks;
 	memcpy(answer->ranks[packet], ranks, SL_MIN(n_ranks, SL_AUTH_RANKS_MAX) * sizeof(*ranks));
+}
+
+/* Judges a flow that no packet came for. What is not certain to be blocked is left to its next packet. */
+static void
+judge_swept(struct visit *visit, uint32_t flow, const uint32_t *ranks, uint32_t n_ranks)
+{
+	struct sl_auth_answer *answer = visit->answer;
+	struct sl_callout_env *env = &visit->burst->pipeline->env;
+	struct sl_verdict verdict;
+
+	if (sl_layer_signature(visit->program, ranks, n_ranks) == answer->signature[flow]) {
+		answer->unaffected |= (uint64_t)1 << flow;
+		return;
+	}
+	if (n_ranks == 0)
+		return;
+	env->has_deferred = false;
+	decide(visit, flow, ranks, n_ranks, &verdict);
+	if (env->has_deferred || verdict.action == SL_VERDICT_PERMIT)
+		return;
+	count_hits(visit, &verdict);
+	tally(visit, &verdict);
+	stop_judged(visit, flow, ranks, n_ranks, &verdict);
 }
 
 /* Judges a first packet or a flow anew; what has the signature it had needs no judgement. */
@@ -335,7 +374,13 @@ sl_pipeline_visit_auth(struct sl_burst *burst, const struct sl_layer_program *pr
 
 	start(&visit, burst, program);
 	visit.answer = answer;
-	judge_members(&visit, members, judge_flow, true);
+	if (SL_UNLIKELY(answer->is_sweep)) {
+		burst->pipeline->env.is_deferring = true;
+		judge_members(&visit, members, judge_swept, true);
+		burst->pipeline->env.is_deferring = false;
+	} else {
+		judge_members(&visit, members, judge_flow, true);
+	}
 	return leave(&visit);
 }
 

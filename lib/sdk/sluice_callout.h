@@ -164,8 +164,8 @@ enum sluice_notify_type {
 /*
  * Services lent to a plugin.  The structure grows only at its end: check `size` before using a member
  * that a later minor version added.  Packet services are for classify only, on the packet given to it.  Where
- * there is none (NULL: flows that are looked at without a packet, at ale_endpoint_closure or by the sweep) they do
- * nothing: length and bytes read are 0, packet_reply answers -1, count counts nothing, flow_* answer -2.
+ * there is none (NULL: flows that are looked at without a packet, as at ale_endpoint_closure) they do nothing: length
+ * and bytes read are 0, packet_reply answers -1, count counts nothing, flow_* answer -2.
  */
 struct sluice_host {
 	uint32_t abi_version;   /* SLUICE_ABI_VERSION of the host */

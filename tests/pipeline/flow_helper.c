@@ -122,6 +122,14 @@ shape_build_error(struct packet *packet, const struct shape *shape)
 	finish(packet, &build);
 }
 
+static uint32_t
+path_of(const struct shape *shape)
+{
+	if (shape->link == 1)
+		return shape->is_inbound ? PATH_IN_2 : PATH_OUT_2;
+	return shape->is_inbound ? PATH_IN : PATH_OUT;
+}
+
 enum sl_reason
 shape_send(struct fixture *fixture, const struct shape *shape)
 {
@@ -129,7 +137,7 @@ shape_send(struct fixture *fixture, const struct shape *shape)
 	struct packet packet;
 
 	shape_build(&packet, shape);
-	fixture_run(fixture, shape->is_inbound ? PATH_IN : PATH_OUT, &packet.frame, 1, &outcome);
+	fixture_run(fixture, path_of(shape), &packet.frame, 1, &outcome);
 	assert_int_equal(outcome.action == SL_VERDICT_PERMIT, outcome.reason == SL_REASON_NONE);
 	assert_int_equal(fixture->n_differences, 0);
 	return outcome.reason;
@@ -158,7 +166,7 @@ shapes_send(struct fixture *fixture, const struct shape shapes[], uint32_t n,
 		shape_build(&packets[i], &shapes[i]);
 		frames[i] = packets[i].frame;
 	}
-	fixture_run(fixture, shapes[0].is_inbound ? PATH_IN : PATH_OUT, frames, n, outcomes);
+	fixture_run(fixture, path_of(&shapes[0]), frames, n, outcomes);
 }
 
 void

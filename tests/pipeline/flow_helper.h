@@ -35,6 +35,7 @@ struct shape {
 	uint8_t flags;
 	uint16_t payload; /* bytes */
 	uint16_t vlan;    /* VID; 0: no tag */
+	uint8_t link;     /* 1: by the second link */
 };
 
 /* The configuration as it is by default, with room for 64 flows, always enforced. */

@@ -122,19 +122,22 @@ static const struct sluice_callout mock = {
 /* --- The policy. --- */
 
 static void
-make_path(struct sl_path *path, enum sluice_direction direction, enum sl_link_type link_type)
+make_path(struct sl_path *path, uint32_t link, enum sluice_direction direction,
+	enum sl_link_type link_type)
 {
 	bool is_inbound = direction == SLUICE_DIRECTION_INBOUND;
+	const uint32_t inside = 2 * link + 1, outside = 2 * link + 2;
 
 	*path = (struct sl_path){
+		.link = link,
 		.direction = direction,
 		.link_type = link_type,
 		.ports =
 			{
-				.arrival_luid = is_inbound ? 2 : 1,
-				.nexthop_luid = is_inbound ? 1 : 2,
-				.arrival_index = is_inbound ? 2 : 1,
-				.nexthop_index = is_inbound ? 1 : 2,
+				.arrival_luid = is_inbound ? outside : inside,
+				.nexthop_luid = is_inbound ? inside : outside,
+				.arrival_index = is_inbound ? outside : inside,
+				.nexthop_index = is_inbound ? inside : outside,
 				.interface_type = 6,
 			},
 	};
@@ -161,9 +164,25 @@ fixture_init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate
 	fixture_init_flows(fixture, engine, event_rate, NULL);
 }
 
-void
-fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
-	const struct sl_flow_config *flows)
+/* Flows of a zone with one link are known by it; the links without Ethernet have a zone of their own. */
+static void
+make_paths(struct sl_path paths[N_PATHS], uint8_t second_zone)
+{
+	make_path(&paths[PATH_IN], 0, SLUICE_DIRECTION_INBOUND, SL_LINK_ETHERNET);
+	make_path(&paths[PATH_OUT], 0, SLUICE_DIRECTION_OUTBOUND, SL_LINK_ETHERNET);
+	make_path(&paths[PATH_IN_IP], 0, SLUICE_DIRECTION_INBOUND, SL_LINK_IP);
+	make_path(&paths[PATH_OUT_IP], 0, SLUICE_DIRECTION_OUTBOUND, SL_LINK_IP);
+	make_path(&paths[PATH_IN_2], 1, SLUICE_DIRECTION_INBOUND, SL_LINK_ETHERNET);
+	make_path(&paths[PATH_OUT_2], 1, SLUICE_DIRECTION_OUTBOUND, SL_LINK_ETHERNET);
+	paths[PATH_IN_IP].flow_zone = 1;
+	paths[PATH_OUT_IP].flow_zone = 1;
+	paths[PATH_IN_2].flow_zone = second_zone;
+	paths[PATH_OUT_2].flow_zone = second_zone;
+}
+
+static void
+init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
+	const struct sl_flow_config *flows, uint8_t second_zone)
 {
 	struct sl_pipeline_options options = {
 		.worker = 3,
@@ -179,13 +198,7 @@ fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t even
 	struct sl_error err;
 
 	memset(fixture, 0, sizeof(*fixture));
-	make_path(&fixture->paths[PATH_IN], SLUICE_DIRECTION_INBOUND, SL_LINK_ETHERNET);
-	make_path(&fixture->paths[PATH_OUT], SLUICE_DIRECTION_OUTBOUND, SL_LINK_ETHERNET);
-	make_path(&fixture->paths[PATH_IN_IP], SLUICE_DIRECTION_INBOUND, SL_LINK_IP);
-	make_path(&fixture->paths[PATH_OUT_IP], SLUICE_DIRECTION_OUTBOUND, SL_LINK_IP);
-	/* Flows of a zone with one path a direction are known by it. */
-	fixture->paths[PATH_IN_IP].flow_zone = 1;
-	fixture->paths[PATH_OUT_IP].flow_zone = 1;
+	make_paths(fixture->paths, second_zone);
 	fixture->policy = sl_policy_new();
 	assert_non_null(fixture->policy);
 	assert_int_equal(sl_callout_registry_new(4, &fixture->registry), 0);
@@ -200,6 +213,19 @@ fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t even
 	options.events = fixture->events;
 	assert_int_equal(sl_pipeline_new(&options, &fixture->pipeline), 0);
 	mock_reset();
+}
+
+void
+fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
+	const struct sl_flow_config *flows)
+{
+	init(fixture, engine, event_rate, flows, 2);
+}
+
+void
+fixture_init_zone(struct fixture *fixture, const struct sl_flow_config *flows)
+{
+	init(fixture, SL_ENGINE_CHECK, 0, flows, 0);
 }
 
 /* What fixture_compile bound. */
@@ -321,6 +347,13 @@ fixture_add_mock(struct fixture *fixture, enum sluice_layer layer, const char *k
 {
 	add_callout_filter(
 		fixture, fixture_filter(layer, key, sublayer), "mock", action, behaviour);
+}
+
+void
+fixture_add_mock_filter(struct fixture *fixture, struct sl_filter *filter,
+	enum sluice_action action, uint64_t behaviour)
+{
+	add_callout_filter(fixture, filter, "mock", action, behaviour);
 }
 
 void

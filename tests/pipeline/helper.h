@@ -16,6 +16,8 @@ enum {
 	PATH_OUT,   /* outbound, Ethernet */
 	PATH_IN_IP, /* inbound, no link header */
 	PATH_OUT_IP,
+	PATH_IN_2, /* of a second link, Ethernet */
+	PATH_OUT_2,
 	N_PATHS
 };
 
@@ -42,6 +44,8 @@ void fixture_init(struct fixture *fixture, enum sl_engine engine, uint64_t event
 /* The same with flows, when `flows` is not NULL. */
 void fixture_init_flows(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
 	const struct sl_flow_config *flows);
+/* The same; both links with Ethernet are of one flow zone. */
+void fixture_init_zone(struct fixture *fixture, const struct sl_flow_config *flows);
 void fixture_fini(struct fixture *fixture);
 /* An unfinished filter at `layer` that permits. */
 struct sl_filter *fixture_filter(enum sluice_layer layer, const char *key, const char *sublayer);
@@ -56,6 +60,9 @@ void fixture_add_all(struct fixture *fixture, enum sluice_layer layer, const cha
 /* A filter without conditions whose callout does `behaviour`. */
 void fixture_add_mock(struct fixture *fixture, enum sluice_layer layer, const char *key,
 	const char *sublayer, enum sluice_action action, uint64_t behaviour);
+/* An unfinished filter becomes such a one. */
+void fixture_add_mock_filter(struct fixture *fixture, struct sl_filter *filter,
+	enum sluice_action action, uint64_t behaviour);
 /* The same with a callout that is not loaded. */
 void fixture_add_missing(
 	struct fixture *fixture, enum sluice_layer layer, const char *key, const char *sublayer);

@@ -379,33 +379,6 @@ both_ends_are_reset(void **state)
 	check_reject(true);
 }
 
-/* The sweep finds what no packet comes for, and leaves what the policy permits. */
-static void
-the_sweep_revokes(void **state)
-{
-	struct sl_flow_config config;
-	struct fixture fixture;
-
-	(void)state;
-	flow_config(&config);
-	config.reauth = SL_FLOW_REAUTH_SWEEP;
-	fixture_init_flows(&fixture, SL_ENGINE_CHECK, 0, &config);
-	fixture_compile(&fixture);
-	/* One path a direction and zone: the other ones are in another. */
-	assert_int_equal(shape_send(&fixture, &dns_out), SL_REASON_NONE);
-	shape_connect(&fixture, &web);
-	add_port_block(&fixture, CONNECT, "no", 53);
-	fixture_commit(&fixture);
-	pass_time(&fixture, SECOND);
-	assert_int_equal(flows_live(&fixture), 1);
-	assert_int_equal(counted(&fixture)->revoked, 1);
-	assert_int_equal(counted(&fixture)->unaffected, 1);
-	assert_int_equal(fixture.counters->reasons[SL_REASON_FILTER], 0);
-	assert_int_equal(shape_send(&fixture, &web), SL_REASON_NONE);
-	assert_int_equal(counted(&fixture)->unaffected, 1);
-	fixture_fini(&fixture);
-}
-
 int
 main(void)
 {
@@ -422,7 +395,6 @@ main(void)
 		cmocka_unit_test(established_once),
 		cmocka_unit_test(reauthorisations_say_so),
 		cmocka_unit_test(both_ends_are_reset),
-		cmocka_unit_test(the_sweep_revokes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
