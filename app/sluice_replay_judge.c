@@ -51,6 +51,7 @@ replay_judge_init(struct replay_judge *judge, const struct replay_options *optio
 		.difference = on_difference,
 		.difference_ctx = &judge->difference,
 		.flows = &flows,
+		.completions = sl_callout_completions(policies->registry, 0),
 		.now_ns = start_ns,
 	};
 
@@ -369,6 +370,9 @@ replay_judge_end(struct replay_judge *judge)
 	uint32_t n_releases;
 	int rc = judge_burst(judge);
 
+	/* A callout may have answered for one of the last packets. */
+	if (rc == REPLAY_DONE)
+		rc = tick(judge, judge->now_ns);
 	if (rc != REPLAY_DONE)
 		return rc;
 	sl_pipeline_drain(judge->pipeline, judge->now_ns);

@@ -89,6 +89,18 @@ log_plugin_fault(void *ctx, const struct sl_error *err)
 		"plugin refused: %s%s%s", err->where, err->where[0] == '\0' ? "" : ": ", err->text);
 }
 
+/* Before the ports: workers take the answers of callouts from it. */
+static int
+make_registry(struct daemon *daemon)
+{
+	if (sl_callout_registry_new(SL_CALLOUT_WORKERS_MAX, &daemon->registry) != 0) {
+		sl_log_error("no memory for plugins");
+		return EXIT_FAILED;
+	}
+	daemon->config.datapath.registry = daemon->registry;
+	return 0;
+}
+
 /*
  * A plugin that is refused does not stop the daemon: filters that name it behave as with a callout that
  * is not registered, which is to block.
@@ -98,10 +110,6 @@ load_plugins(struct daemon *daemon)
 {
 	struct sl_error err = {0};
 
-	if (sl_callout_registry_new(SL_CALLOUT_WORKERS_MAX, &daemon->registry) != 0) {
-		sl_log_error("no memory for plugins");
-		return EXIT_FAILED;
-	}
 	for (uint32_t i = 0; i < daemon->config.n_plugin_folders; i++) {
 		if (sl_callout_load_dir(daemon->registry, daemon->config.plugin_folders[i],
 			    log_plugin_fault, NULL, &err) != 0)
@@ -248,7 +256,8 @@ run(struct daemon *daemon)
 {
 	static const struct {
 		int (*start)(struct daemon *daemon);
-	} steps[] = {{open_ports}, {load_plugins}, {start_control}, {start_datapath}, {start_api}};
+	} steps[] = {{make_registry}, {open_ports}, {load_plugins}, {start_control},
+		{start_datapath}, {start_api}};
 	sigset_t signals;
 	int status = 0;
 
@@ -275,8 +284,10 @@ run(struct daemon *daemon)
 static int
 check(struct daemon *daemon)
 {
-	int status = load_plugins(daemon);
+	int status = make_registry(daemon);
 
+	if (status == 0)
+		status = load_plugins(daemon);
 	if (status == 0)
 		status = start_control(daemon);
 	if (status == 0)

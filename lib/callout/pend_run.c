@@ -10,7 +10,8 @@
 bool
 sl_callout_may_pend(const struct sl_callout_env *env, const struct sl_meta *meta)
 {
-	return env->n_pends_max > 0 && env->completed_by == NULL && meta->flow.entry != NULL &&
+	return env->n_pends_max > 0 && env->completed_by == NULL && !env->is_discard &&
+		meta->flow.entry != NULL &&
 		(meta->flow.flags & SLUICE_CONDITION_FLAG_IS_REAUTHORIZE) == 0;
 }
 

@@ -2,6 +2,7 @@
 #include "datapath/datapath.h"
 
 #include "base/sl_log.h"
+#include "flow/sl_parking.h"
 
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -46,7 +47,28 @@ make_inboxes(struct sl_datapath *datapath)
 }
 
 /*
- * A worker's share of flows and fragments, among `n` that serve links.  Held fragments keep packet buffers, of
+ * Packets that wait for callouts keep buffers of which fragments come first, but for a quarter.  Returns how many
+ * may wait.
+ */
+static uint32_t
+bound_pended(struct sl_flow_config *flows, uint32_t held_max, uint32_t n)
+{
+	uint32_t wanted = flows->max == 0 ? 0 : sl_parking_held_max(&flows->pend);
+	uint32_t left = held_max > flows->fragments.held ? held_max - flows->fragments.held : 0;
+	uint32_t most = SL_MAX(SL_MAX(left, held_max / 4), n);
+
+	if (wanted <= most)
+		return wanted;
+	sl_log_notice(
+		"at most %u packets wait for callouts instead of %u: memory.megabytes gives no "
+		"buffers for more",
+		most, wanted);
+	flows->pend.frames = most;
+	return most;
+}
+
+/*
+ * A worker's share of flows and fragments, among `n` that serve links.  What is held keeps packet buffers, of
  * which queues must have theirs first.
  */
 static void
@@ -54,8 +76,9 @@ share_flows(struct sl_datapath *datapath, const struct sl_flow_config *flows, ui
 	struct sl_flow_config *share)
 {
 	struct sl_flow_config whole = *flows;
-	uint32_t held_max = SL_MAX(links_held_max(&datapath->links), n);
+	uint32_t held_max = SL_MAX(links_held_max(&datapath->links), 2 * n);
 
+	held_max -= bound_pended(&whole, held_max, n);
 	if (whole.fragments.held > held_max) {
 		sl_log_notice(
 			"at most %u fragments are held instead of %u: memory.megabytes gives no "
@@ -84,6 +107,9 @@ make_workers(
 
 		worker.index = i;
 		worker.flows = keeps && (serving >> i & 1) != 0 ? &share : NULL;
+		worker.completions = config->registry == NULL
+			? NULL
+			: sl_callout_completions(config->registry, i);
 		if (worker_new(&worker, &datapath->workers[i]) != 0)
 			return sl_error_set(
 				err, SL_ERR_NO_MEMORY, NULL, "no memory for worker %u", i);

@@ -5,7 +5,7 @@
 /*
  * Where packets go when they have been looked at: out of a port, to another worker, or nowhere.
  *
- * Order.   Packets of a burst leave in the order they came, fragments that were held with them.
+ * Order.   Packets of a burst leave in the order they came, what was held with them.
  * Counts.  Everything that is not sent is counted, with its lane and under its reason.
  * Threads. Packet time, the worker's own.
  */
@@ -37,7 +37,7 @@ leave_tag_flags(uint32_t tag)
 void leave_to_worker(struct worker *worker, struct lane *lane, struct rte_mbuf *mbuf,
 	uint32_t flags, uint32_t receiver);
 /*
- * Parts those of the burst in hand that may leave from the others.  Fragments that are let go take the places that
+ * Parts those of the burst in hand that may leave from the others.  Packets that were held and are let go take the places that
  * they had in the burst, those that came earlier before them, so that no packet overtakes another.
  */
 void leave_burst(struct worker *worker, struct lane *lane, uint16_t n);

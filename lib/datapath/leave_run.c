@@ -130,7 +130,7 @@ let_out(struct worker *worker, struct lane *lane, struct rte_mbuf *mbuf)
 	worker->leaving[worker->n_leaving++] = mbuf;
 }
 
-/* A fragment that was held goes its way. The pipeline has counted why it is dropped, if it is. */
+/* A packet that was held goes its way. The pipeline has counted why it is dropped, if it is. */
 static void
 let_go(struct worker *worker, const struct sl_release *release)
 {

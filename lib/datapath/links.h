@@ -61,7 +61,7 @@ uint64_t links_workers(const struct links *links);
 void links_spread(struct links *links, struct worker *const workers[]);
 /* Whether any link has several queues, so that packets may have to be handed over. */
 bool links_share(const struct links *links);
-/* Fragments that may be held without taking buffers from queues, bursts and inboxes, whatever link they come by. */
+/* Packets that may be held without taking buffers from queues, bursts and inboxes, whatever link they come by. */
 uint32_t links_held_max(const struct links *links);
 /* How the links of a zone are shared; NULL: no link is in it. */
 const struct steer *links_steer(const struct links *links, uint8_t zone);

@@ -51,7 +51,9 @@ struct sl_datapath_config {
 	uint64_t event_rate;         /* events a second and worker */
 	uint32_t event_ring;         /* records a worker; 0: 65,536 */
 	struct sl_flow_config flows; /* of all workers together */
-	const char *const *eal;      /* extra EAL arguments */
+	/* Whose callouts may put decisions off; borrowed until sl_datapath_free; NULL: none may. */
+	const struct sl_callout_registry *registry;
+	const char *const *eal; /* extra EAL arguments */
 	uint32_t n_eal;
 };
 

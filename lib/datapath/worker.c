@@ -49,6 +49,7 @@ make_pipeline(struct worker *worker, const struct worker_config *config)
 		.owner = worker->keeps_flows ? owner_of : NULL,
 		.owner_ctx = worker,
 		.commands = worker->commands,
+		.completions = config->completions,
 		.now_ns = wall_now(&config->shared->wall, rte_rdtsc()),
 	};
 

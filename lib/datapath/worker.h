@@ -108,6 +108,7 @@ struct worker_config {
 	const struct steer *const
 		*steers; /* of the paths; copied, what they point to is borrowed */
 	const struct sl_flow_config *flows; /* its share; copied; NULL: it has none */
+	struct sl_mpsc *completions;        /* of the callouts' registry; borrowed; NULL: none */
 	struct worker_shared *shared;
 };
 

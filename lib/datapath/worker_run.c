@@ -55,6 +55,7 @@ describe_burst(struct worker *worker, uint16_t n, uint32_t flags)
 			frame->contiguous = RTE_MIN(mbuf->pkt_len, SL_PACKET_HEADERS_MAX);
 			frame->bytes =
 				rte_pktmbuf_read(mbuf, 0, frame->contiguous, worker->windows[i]);
+			frame->flags |= SL_FRAME_COPY;
 		}
 	}
 	return bytes;

@@ -33,6 +33,8 @@ is_over_at(const struct sl_flow_table *table, const struct sl_flow *flow, uint64
 {
 	uint32_t elapsed = flow_elapsed(flow_clock_at(table, wall_ms), flow->last_ms);
 
+	if (SL_UNLIKELY((flow->flags & SL_FLOW_PENDED) != 0))
+		return false;
 	return elapsed >= flow_timeout(table, flow->class, flow->flags, sl_flow_pressure(table));
 }
 

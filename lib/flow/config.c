@@ -72,6 +72,7 @@ sl_flow_config_share(
 	share->max = (uint32_t)divide(config->max, n);
 	share->contexts = (uint32_t)divide(config->contexts, n);
 	share->pend.max = (uint32_t)divide(config->pend.max, n);
+	share->pend.frames = (uint32_t)divide(config->pend.frames, n);
 	share->fragments.datagrams = (uint32_t)divide(config->fragments.datagrams, n);
 	share->fragments.held = (uint32_t)divide(config->fragments.held, n);
 	share->fragments.bytes = divide(config->fragments.bytes, n);

@@ -5,9 +5,10 @@
 
 /* Keeping flows over a restart. What comes from outside is checked like any other input. */
 
-#define FLAGS_KEPT                                                                      \
-	(SL_FLOW_OUTBOUND | SL_FLOW_ESTABLISHED | SL_FLOW_REPLIED | SL_FLOW_MIDSTREAM | \
-		SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_UNENFORCED | SL_FLOW_IMPORTED)
+#define FLAGS_KEPT                                                                           \
+	(SL_FLOW_OUTBOUND | SL_FLOW_ESTABLISHED | SL_FLOW_REPLIED | SL_FLOW_MIDSTREAM |      \
+		SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_UNENFORCED | SL_FLOW_IMPORTED | \
+		SL_FLOW_UNCONFIRMED)
 
 static void
 save_one(const struct sl_flow_table *table, const struct sl_flow *flow, struct sl_flow_saved *saved)

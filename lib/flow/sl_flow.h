@@ -65,7 +65,8 @@ enum sl_flow_flag {
 		0x80, /* opened while no policy asked for state: TCP windows are unknown */
 	SL_FLOW_IMPORTED = 0x100,     /* kept over a restart */
 	SL_FLOW_HAS_CONTEXTS = 0x200, /* private: of callouts */
-	SL_FLOW_PENDED = 0x400        /* waits for a callout's answer: nothing of it passes */
+	SL_FLOW_PENDED = 0x400,       /* waits for a callout's answer: nothing of it passes */
+	SL_FLOW_UNCONFIRMED = 0x800   /* authorised without a packet: the next one establishes it */
 };
 
 /* Why a flow ended (WFP section 7.8). */
@@ -193,7 +194,7 @@ void sl_flow_remove_all(struct sl_flow_table *table, struct sl_flow *const flows
  * The embryonic flow whose last packet is the oldest, as far as the tick tells; it stays in the table, and
  * the caller removes it.  NULL when none was found in a bounded search.  Embryonic is TCP of class TCP_SYN,
  * TCP picked up and not answered (MIDSTREAM without REPLIED), and anything else without REPLIED; never a
- * flow that is ENDED, PENDING, or whose handshake was seen.
+ * flow that is ENDED, PENDING, PENDED, or whose handshake was seen.
  */
 struct sl_flow *sl_flow_victim(struct sl_flow_table *table);
 /*
@@ -202,6 +203,12 @@ struct sl_flow *sl_flow_victim(struct sl_flow_table *table);
  */
 void sl_flow_set_class(struct sl_flow_table *table, struct sl_flow *flow, enum sl_flow_class class,
 	uint64_t now_ns);
+/*
+ * Sets or clears SL_FLOW_PENDED.  Such a flow neither ages nor gives way to another; when it waits no more its time
+ * counts from `now_ns`.
+ */
+void
+sl_flow_pend(struct sl_flow_table *table, struct sl_flow *flow, bool is_pended, uint64_t now_ns);
 /* True when the flow's time is over, whether sl_flow_due has named it or not. */
 bool
 sl_flow_is_over(const struct sl_flow_table *table, const struct sl_flow *flow, uint64_t now_ns);

@@ -94,6 +94,7 @@ struct sl_pend_config {
 	uint32_t max;
 	uint32_t packets;    /* of one flow that are held meanwhile; 8, at most 64; 0: none */
 	uint32_t bytes;      /* of frames that are held of one flow; 16,384, at most 1 MiB */
+	uint32_t frames;     /* that are held of all flows together; 0: `max` times `packets` */
 	uint32_t timeout_ms; /* then the flow is judged without the callout; 30,000 */
 };
 

@@ -198,7 +198,7 @@ void flow_wheel_init(struct sl_flow_table *table);
 void flow_wheel_arm(struct sl_flow_table *table, uint32_t index);
 /*
  * The tick at which its time is over, if no packet comes; it may have passed, or be further away than a wheel
- * reaches.
+ * reaches.  UINT64_MAX: it does not age.
  */
 uint64_t flow_wheel_tick(const struct sl_flow_table *table, const struct sl_flow *flow);
 /* Takes it out of its ring, whichever that is; it is then alone. */

@@ -159,6 +159,13 @@ sl_flow_set_class(struct sl_flow_table *table, struct sl_flow *flow, enum sl_flo
 }
 
 void
+sl_flow_pend(struct sl_flow_table *table, struct sl_flow *flow, bool is_pended, uint64_t now_ns)
+{
+	sl_flow_set_flags(flow, is_pended ? SL_FLOW_PENDED : 0, is_pended ? 0 : SL_FLOW_PENDED);
+	sl_flow_set_class(table, flow, (enum sl_flow_class)flow->class, now_ns);
+}
+
+void
 sl_flow_step_clock(struct sl_flow_table *table, int64_t step_ms)
 {
 	uint64_t step = (uint64_t)step_ms;

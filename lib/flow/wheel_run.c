@@ -74,6 +74,8 @@ flow_wheel_unlink(struct sl_flow_table *table, uint32_t index)
 static bool
 is_embryonic(const struct sl_flow *flow)
 {
+	if ((flow->flags & SL_FLOW_PENDED) != 0)
+		return false;
 	switch ((enum sl_flow_class)flow->class) {
 	case SL_FLOW_TCP_SYN:
 		return true;
@@ -108,6 +110,8 @@ flow_wheel_tick(const struct sl_flow_table *table, const struct sl_flow *flow)
 	uint32_t timeout = flow_timeout(table, flow->class, flow->flags, pressure);
 	uint64_t over_ms = flow_wall_at(table, table->now_ms, flow->last_ms) + timeout;
 
+	if (SL_UNLIKELY((flow->flags & SL_FLOW_PENDED) != 0))
+		return UINT64_MAX;
 	return flow_tick_at(table, over_ms + (1u << FLOW_TICK_SHIFT) - 1);
 }
 

@@ -55,7 +55,9 @@ enum sl_frame_flag {
 	 */
 	SL_FRAME_CHECKED = 0x2,
 	/* The device has found the transport checksum to be wrong. */
-	SL_FRAME_CORRUPT = 0x4
+	SL_FRAME_CORRUPT = 0x4,
+	/* `bytes` are a copy that is gone when the burst is over: such a frame cannot be held to be judged later. */
+	SL_FRAME_COPY = 0x8
 };
 
 /*

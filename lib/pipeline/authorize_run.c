@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packet time: the ALE layers judge first packets, and what is established (WFP sections 7.2, 7.3). */
-#include "pipeline/flow.h"
+#include "pipeline/park.h"
 
 #define FLAG_REAUTHORIZE SLUICE_CONDITION_FLAG_IS_REAUTHORIZE
 
@@ -26,6 +26,7 @@ ask(struct sl_flow_step *step, enum sl_auth auth, uint64_t members, bool is_reau
 	const struct sl_layer_program *program = burst->snapshot->layers[sl_auth_layers[auth]];
 	const struct sl_flow *flow;
 	uint32_t packet, flags, reason;
+	uint64_t stopped;
 
 	step->answer.is_reauthorization = is_reauthorization;
 	step->answer.is_sweep = false;
@@ -40,6 +41,9 @@ ask(struct sl_flow_step *step, enum sl_auth auth, uint64_t members, bool is_reau
 		if (is_reauthorization) {
 			flags = FLAG_REAUTHORIZE;
 			reason = SLUICE_REAUTHORIZE_POLICY_CHANGE;
+		} else if (SL_UNLIKELY(step->completing != NULL)) {
+			flags = FLAG_REAUTHORIZE;
+			reason = SLUICE_REAUTHORIZE_CLASSIFY_COMPLETION;
 		} else if ((flow->flags & SL_FLOW_MIDSTREAM) != 0) {
 			flags = FLAG_REAUTHORIZE;
 			reason = SLUICE_REAUTHORIZE_MID_STREAM_INSPECTION;
@@ -47,7 +51,12 @@ ask(struct sl_flow_step *step, enum sl_auth auth, uint64_t members, bool is_reau
 		sl_flow_dress(&burst->metas[packet], flow, flags, reason);
 		step->answer.signature[packet] = flow->signature;
 	}
-	return sl_flow_visit(burst, program, members, &step->answer);
+	if (SL_LIKELY(!program->has_callouts))
+		return sl_flow_visit(burst, program, members, &step->answer);
+	sl_park_lend(step, is_reauthorization);
+	stopped = sl_flow_visit(burst, program, members, &step->answer);
+	sl_park_take_back(step);
+	return stopped;
 }
 
 /* What is stamped on a flow that its layer has permitted. */
@@ -79,12 +88,12 @@ turn_away(struct sl_flow_step *step, uint32_t packet, enum sl_auth auth)
 	sl_flow_discard(step->burst->pipeline, step->found[packet]);
 }
 
+/* Notes that the flow is authorised. */
 static void
-admit(struct sl_flow_step *step, uint32_t packet)
+enter(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 {
 	struct sl_flow_counter *counters = sl_flow_counters(step);
 	struct sl_burst *burst = step->burst;
-	struct sl_flow *flow = step->found[packet];
 	const bool is_outbound = (flow->flags & SL_FLOW_OUTBOUND) != 0;
 	const bool is_midstream = (flow->flags & SL_FLOW_MIDSTREAM) != 0;
 
@@ -96,10 +105,39 @@ admit(struct sl_flow_step *step, uint32_t packet)
 		sl_counter_add(&counters->midstream, 1);
 	sl_flow_report(burst->pipeline, burst->snapshot, burst->now_ns, SL_EVENT_FLOW_NEW,
 		&burst->metas[packet], flow);
+}
+
+static void
+admit(struct sl_flow_step *step, uint32_t packet)
+{
+	struct sl_flow *flow = step->found[packet];
+
+	enter(step, packet, flow);
 	if ((step->establishing >> packet & 1) != 0)
 		return;
 	sl_flow_set_flags(flow, 0, SL_FLOW_PENDING);
 	sl_flow_ride(step, packet, flow);
+}
+
+bool
+sl_flow_authorize_unseen(struct sl_flow_step *step, struct sl_flow *flow)
+{
+	step->found[0] = flow;
+	if (ask(step, sl_auth_of(flow), 1, false) != 0) {
+		sl_counter_add(&sl_flow_counters(step)->blocked, 1);
+		return false;
+	}
+	enter(step, 0, flow);
+	return true;
+}
+
+/* True when callouts have put decisions off, or wanted to. */
+static bool
+has_pended(const struct sl_flow_step *step)
+{
+	const struct sl_callout_env *env = &step->burst->pipeline->env;
+
+	return env->pended != 0 || env->n_pends_refused != 0;
 }
 
 void
@@ -114,6 +152,8 @@ sl_flow_authorize(struct sl_flow_step *step)
 			continue;
 		stopped = ask(step, auth, sets[auth], false);
 		step->stopped |= stopped;
+		if (SL_UNLIKELY(has_pended(step)))
+			sets[auth] &= ~sl_park_begin(step);
 		for (uint64_t left = sets[auth]; left != 0; left &= left - 1) {
 			packet = (uint32_t)__builtin_ctzll(left);
 			if ((stopped >> packet & 1) != 0)
@@ -229,7 +269,7 @@ sl_flow_confirm(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow
 {
 	struct sl_burst *burst = step->burst;
 
-	sl_flow_set_flags(flow, SL_FLOW_ESTABLISHED, SL_FLOW_PENDING);
+	sl_flow_set_flags(flow, SL_FLOW_ESTABLISHED, SL_FLOW_PENDING | SL_FLOW_UNCONFIRMED);
 	sl_counter_add(&sl_flow_counters(step)->established, 1);
 	sl_flow_report(burst->pipeline, burst->snapshot, burst->now_ns, SL_EVENT_FLOW_ESTABLISHED,
 		&burst->metas[packet], flow);

@@ -17,6 +17,8 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/trail.h"
 
+struct sl_park_answer; /* park.h */
+
 /* Where a flow is authorised: by IP version and by who opened it. */
 enum sl_auth {
 	SL_AUTH_RECV_ACCEPT_V4,
@@ -90,6 +92,8 @@ struct sl_flow_step {
 		unanswered; /* of OUTBOUND and REPLIED, those of a flow that this burst is the first answer to */
 	uint32_t generations[SL_AUTH_COUNT];
 	struct sl_auth_answer answer;
+	/* The flow has waited for this, and is judged by the packet at hand; NULL: it is not so. */
+	const struct sl_park_answer *completing;
 
 	/* By packet. */
 	struct sl_flow *found[SL_PIPELINE_BURST_MAX];
@@ -168,6 +172,8 @@ void sl_flow_ride(struct sl_flow_step *step, uint32_t packet, struct sl_flow *fl
 /* Judges what a wave has gathered. */
 void sl_flow_authorize(struct sl_flow_step *step);
 void sl_flow_reauthorize(struct sl_flow_step *step);
+/* Judges a flow that has been portrayed as packet 0; true: it is authorised. */
+bool sl_flow_authorize_unseen(struct sl_flow_step *step, struct sl_flow *flow);
 void sl_flow_establish(struct sl_flow_step *step);
 /* True when somebody may object to the flow's being established. */
 bool sl_flow_has_judge_of_established(const struct sl_flow_step *step, const struct sl_flow *flow);
@@ -196,6 +202,9 @@ uint64_t sl_flow_visit_data(
 	struct sl_burst *burst, const struct sl_layer_program *program, uint64_t members);
 /* The metadata of a flow without a packet. Local is the destination; `is_connect`: the source. */
 void sl_flow_portray(const struct sl_flows *flows, const struct sl_flow *flow, bool is_connect,
+	struct sl_meta *meta);
+/* The same by a path that it is known to pass. */
+void sl_flow_portray_on(const struct sl_path *path, const struct sl_flow *flow, bool is_connect,
 	struct sl_meta *meta);
 /* Fills in ids of flows, for callouts and events. */
 void sl_flow_name(struct sl_burst *burst, uint64_t members);

@@ -216,12 +216,22 @@ void
 sl_flow_portray(const struct sl_flows *flows, const struct sl_flow *flow, bool is_connect,
 	struct sl_meta *meta)
 {
+	const enum sluice_direction direction =
+		is_connect ? SLUICE_DIRECTION_OUTBOUND : SLUICE_DIRECTION_INBOUND;
+
+	sl_flow_portray_on(sl_trail_path(&flows->trails, sl_flow_index(flows->table, flow),
+				   (uint8_t)(flow->key.domain >> 24), direction),
+		flow, is_connect, meta);
+}
+
+void
+sl_flow_portray_on(const struct sl_path *path, const struct sl_flow *flow, bool is_connect,
+	struct sl_meta *meta)
+{
 	static const struct sl_meta_ports nowhere;
 	const struct sl_flow_key *key = &flow->key;
 	const enum sluice_direction direction =
 		is_connect ? SLUICE_DIRECTION_OUTBOUND : SLUICE_DIRECTION_INBOUND;
-	const struct sl_path *path = sl_trail_path(&flows->trails,
-		sl_flow_index(flows->table, flow), (uint8_t)(key->domain >> 24), direction);
 	const uint8_t *src = is_connect ? key->local : key->remote;
 	const uint8_t *dst = is_connect ? key->remote : key->local;
 

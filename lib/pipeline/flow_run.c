@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packet time: packets meet their flows, wave after wave. */
-#include "pipeline/flow.h"
+#include "pipeline/park.h"
 
 const uint8_t sl_auth_layers[SL_AUTH_COUNT] = {
 	[SL_AUTH_RECV_ACCEPT_V4] = SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V4,
@@ -54,7 +54,8 @@ start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
 	/* No packet is plain where each has to be looked at. */
 	if (SL_UNLIKELY(step->checksum == SL_FLOW_CHECKSUM_ALL))
 		step->fresh_ms = 0;
-	step->odd_flags = SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_PENDING | SL_FLOW_UNENFORCED;
+	step->odd_flags = SL_FLOW_REVOKED | SL_FLOW_WILDCARD | SL_FLOW_PENDING |
+		SL_FLOW_UNENFORCED | SL_FLOW_PENDED | SL_FLOW_UNCONFIRMED;
 	step->odd_value = step->is_enforced ? 0 : SL_FLOW_UNENFORCED;
 	step->unanswered =
 		burst->path->direction == SLUICE_DIRECTION_INBOUND ? SL_FLOW_OUTBOUND : 0;
@@ -251,8 +252,12 @@ meet(struct sl_flow_step *step, uint32_t packet)
 		sl_flow_open(step, packet);
 	} else if ((flow->flags & SL_FLOW_REVOKED) != 0) {
 		meet_revoked(step, packet, flow);
+	} else if ((flow->flags & SL_FLOW_PENDED) != 0) {
+		sl_park_meet(step, packet, flow);
 	} else if (!sl_flow_is_tcp(flow) || sl_flow_track(step, packet, flow)) {
 		note_enforcement(step, flow);
+		if ((flow->flags & SL_FLOW_UNCONFIRMED) != 0)
+			step->establishing |= bit;
 		if (!gather(step, packet, flow))
 			sl_flow_ride(step, packet, flow);
 	}

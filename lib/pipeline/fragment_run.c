@@ -37,8 +37,9 @@ depart(struct sl_reassembly *reassembly, struct sl_departure *departure,
 
 /* Names fragments that are let go, but no more than n_max of this burst. */
 static void
-release(struct sl_reassembly *reassembly, uint32_t n_max)
+release(struct sl_pipeline *pipeline, uint32_t n_max)
 {
+	struct sl_reassembly *reassembly = pipeline->reassembly;
 	struct sl_release *next;
 	struct sl_held held;
 	uint64_t bytes[2];
@@ -49,7 +50,8 @@ release(struct sl_reassembly *reassembly, uint32_t n_max)
 		if ((held.frame.flags & SL_FRAME_LEFT) != 0)
 			continue;
 		memcpy(&note, bytes, sizeof(note));
-		next = &reassembly->releases[reassembly->n_releases++];
+		next = &pipeline->releases[pipeline->n_releases++];
+		reassembly->n_released++;
 		next->held = held;
 		next->outcome = note.outcome;
 		next->worker = note.worker;
@@ -153,7 +155,7 @@ sl_reassembly_start(struct sl_pipeline *pipeline, const struct sl_snapshot *snap
 
 	if (reassembly == NULL)
 		return;
-	reassembly->n_releases = 0;
+	reassembly->n_released = 0;
 	is_on = wants_whole(reassembly, snapshot, mode);
 	if (SL_UNLIKELY(is_on != reassembly->is_on || mode != reassembly->mode)) {
 		reassembly->is_on = is_on;
@@ -163,7 +165,7 @@ sl_reassembly_start(struct sl_pipeline *pipeline, const struct sl_snapshot *snap
 		let_go(&burst, SL_REASON_NONE);
 	}
 	if (SL_UNLIKELY(reassembly->n_leaving > 0))
-		release(reassembly, RELEASE_WORK);
+		release(pipeline, RELEASE_WORK);
 }
 
 void
@@ -181,7 +183,7 @@ sl_reassembly_age(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsh
 	burst = quiet_burst(pipeline, snapshot, mode, now_ns);
 	let_go(&burst, SL_REASON_NONE);
 	if (SL_UNLIKELY(reassembly->n_leaving > 0))
-		release(reassembly, RELEASE_WORK - SL_MIN(RELEASE_WORK, reassembly->n_releases));
+		release(pipeline, RELEASE_WORK - SL_MIN(RELEASE_WORK, reassembly->n_released));
 }
 
 void
@@ -192,11 +194,10 @@ sl_reassembly_drain(struct sl_pipeline *pipeline, uint64_t now_ns)
 
 	if (reassembly == NULL)
 		return;
-	reassembly->n_releases = 0;
 	burst = quiet_burst(pipeline, NULL, reassembly->mode, now_ns);
 	sl_fragments_flush(reassembly->table, SL_REASON_FRAG_TIMEOUT);
 	let_go(&burst, SL_REASON_NONE);
-	release(reassembly, UINT32_MAX);
+	release(pipeline, UINT32_MAX);
 }
 
 /* --- Holding. --- */
@@ -340,6 +341,7 @@ settle(const struct sl_burst *parent, const struct sl_complete *complete)
 	uint32_t worker;
 
 	sl_datagram_join(complete->datagram, reassembly->buffer, &frame);
+	frame.flags |= SL_FRAME_COPY;
 	burst.frames = &frame;
 	burst.metas = reassembly->meta;
 	burst.outcomes = &outcome;

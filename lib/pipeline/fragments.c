@@ -6,17 +6,13 @@
 #include <string.h>
 
 static int
-make_room(struct sl_reassembly *reassembly, const struct sl_fragment_config *config)
+make_room(struct sl_reassembly *reassembly)
 {
-	size_t n_releases = (size_t)config->held + SL_PIPELINE_BURST_MAX;
-
-	reassembly->releases = calloc(n_releases, sizeof(*reassembly->releases));
 	reassembly->meta = aligned_alloc(SL_CACHE_LINE, sizeof(*reassembly->meta));
 	reassembly->buffer = malloc(SL_DATAGRAM_BUFFER);
-	if (reassembly->releases == NULL || reassembly->meta == NULL || reassembly->buffer == NULL)
+	if (reassembly->meta == NULL || reassembly->buffer == NULL)
 		return -ENOMEM;
 	/* So that no page is missing at packet time. */
-	memset(reassembly->releases, 0, n_releases * sizeof(*reassembly->releases));
 	memset(reassembly->meta, 0, sizeof(*reassembly->meta));
 	memset(reassembly->buffer, 0, SL_DATAGRAM_BUFFER);
 	return 0;
@@ -43,7 +39,7 @@ sl_reassembly_new(const struct sl_pipeline_options *options, struct sl_reassembl
 	reassembly->owner_ctx = options->owner_ctx;
 	rc = sl_fragments_new(&flows->fragments, flows->hash_key, &reassembly->table);
 	if (rc == 0)
-		rc = make_room(reassembly, &flows->fragments);
+		rc = make_room(reassembly);
 	if (rc != 0) {
 		sl_reassembly_free(reassembly);
 		return rc;
@@ -58,7 +54,6 @@ sl_reassembly_free(struct sl_reassembly *reassembly)
 	if (reassembly == NULL)
 		return;
 	sl_fragments_free(reassembly->table);
-	free(reassembly->releases);
 	free(reassembly->meta);
 	free(reassembly->buffer);
 	free(reassembly);
@@ -68,13 +63,4 @@ const struct sl_fragments *
 sl_pipeline_fragments(const struct sl_pipeline *pipeline)
 {
 	return pipeline->reassembly == NULL ? NULL : pipeline->reassembly->table;
-}
-
-const struct sl_release *
-sl_pipeline_releases(const struct sl_pipeline *pipeline, uint32_t *n)
-{
-	const struct sl_reassembly *reassembly = pipeline->reassembly;
-
-	*n = reassembly == NULL ? 0 : reassembly->n_releases;
-	return reassembly == NULL ? NULL : reassembly->releases;
 }

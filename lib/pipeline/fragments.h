@@ -33,11 +33,10 @@ struct sl_reassembly {
 	uint8_t mode;
 	uint32_t n_complete;
 	struct sl_complete complete[SL_PIPELINE_BURST_MAX];
-	uint32_t n_leaving; /* have been let go and not been released */
-	uint32_t n_releases;
-	struct sl_release *releases; /* as many as can be held at the end of a burst */
-	struct sl_meta *meta;        /* of a datagram */
-	uint8_t *buffer;             /* SL_DATAGRAM_BUFFER */
+	uint32_t n_leaving;   /* have been let go and not been released */
+	uint32_t n_released;  /* of this burst */
+	struct sl_meta *meta; /* of a datagram */
+	uint8_t *buffer;      /* SL_DATAGRAM_BUFFER */
 };
 
 /* --- Control thread. --- */
@@ -49,7 +48,7 @@ void sl_reassembly_free(struct sl_reassembly *reassembly);
 
 /* --- Packet time; every function does nothing in a pipeline without reassembly. --- */
 
-/* Begins a burst or a tick: forgets the last one's releases, notices another mode or policy. */
+/* Begins a burst or a tick: notices another mode or policy. */
 void sl_reassembly_start(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
 	enum sl_mode mode, uint64_t now_ns);
 /* The fragments of a burst that the layers of single fragments have seen on another worker. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pipeline/flow.h"
 #include "pipeline/fragments.h"
+#include "pipeline/park.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,6 +45,24 @@ make_scratch(struct sl_pipeline *pipeline)
 	return rc;
 }
 
+/* Room for everything that can be held, and for what comes with a burst. */
+static int
+make_releases(struct sl_pipeline *pipeline, const struct sl_flow_config *flows)
+{
+	size_t n = 2u * SL_PIPELINE_BURST_MAX;
+
+	if (pipeline->reassembly != NULL)
+		n += flows->fragments.held;
+	if (pipeline->park != NULL)
+		n += sl_parking_held_max(&flows->pend);
+	pipeline->releases = malloc(n * sizeof(*pipeline->releases));
+	if (pipeline->releases == NULL)
+		return -ENOMEM;
+	/* So that no page is missing at packet time. */
+	memset(pipeline->releases, 0, n * sizeof(*pipeline->releases));
+	return 0;
+}
+
 int
 sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **out)
 {
@@ -72,6 +91,10 @@ sl_pipeline_new(const struct sl_pipeline_options *options, struct sl_pipeline **
 		rc = sl_flows_new(options, pipeline->paths, &pipeline->flows);
 	if (rc == 0)
 		rc = sl_reassembly_new(options, &pipeline->reassembly);
+	if (rc == 0)
+		rc = sl_park_new(options, &pipeline->park);
+	if (rc == 0)
+		rc = make_releases(pipeline, options->flows);
 	if (rc != 0) {
 		sl_pipeline_free(pipeline);
 		return rc;
@@ -96,11 +119,13 @@ sl_pipeline_free(struct sl_pipeline *pipeline)
 {
 	if (pipeline == NULL)
 		return;
+	sl_park_free(pipeline);
 	forget_contexts(pipeline);
 	sl_reassembly_free(pipeline->reassembly);
 	sl_flows_free(pipeline->flows);
 	sl_matches_fini(&pipeline->reference);
 	sl_matches_fini(&pipeline->matches);
+	free(pipeline->releases);
 	free(pipeline->env.replies);
 	free(pipeline->hits);
 	free(pipeline->meta_list);

@@ -19,6 +19,7 @@ _Static_assert(SL_PIPELINE_BURST_MAX <= 64, "a set of packets is a 64-bit mask")
 #define SL_PIPELINE_TRACE_MAX 64u /* steps kept of a packet that gets an event */
 
 struct sl_flows;      /* flow.h */
+struct sl_park;       /* park.h */
 struct sl_reassembly; /* fragments.h */
 
 struct sl_pipeline {
@@ -43,6 +44,9 @@ struct sl_pipeline {
 	const struct sl_meta *last;       /* those of the last burst */
 	struct sl_flows *flows;           /* NULL: none are kept */
 	struct sl_reassembly *reassembly; /* NULL: fragments are not held */
+	struct sl_park *park;             /* NULL: callouts cannot put decisions off */
+	uint32_t n_releases;
+	struct sl_release *releases; /* as many as can be held at the end of a burst */
 };
 
 /* One burst on its way; lives on the stack of sl_pipeline_run. */

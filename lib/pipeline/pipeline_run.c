@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "pipeline/flow.h"
 #include "pipeline/fragments.h"
+#include "pipeline/park.h"
 
 #include <string.h>
 
@@ -182,8 +183,9 @@ let_pass(struct sl_outcome *outcomes, uint32_t n)
 		outcomes[i].action = SL_VERDICT_PERMIT;
 }
 
+/* What the last burst made and let go is the caller's no more. */
 static void
-start_callouts(struct sl_burst *burst)
+start(struct sl_burst *burst)
 {
 	struct sl_callout_env *env = &burst->pipeline->env;
 
@@ -192,6 +194,7 @@ start_callouts(struct sl_burst *burst)
 	env->path = (uint32_t)(burst->path - burst->pipeline->paths);
 	env->n_replies = 0;
 	env->n_replies_refused = 0;
+	burst->pipeline->n_releases = 0;
 }
 
 void
@@ -212,7 +215,7 @@ sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot
 	};
 
 	pipeline->last = burst.metas;
-	start_callouts(&burst);
+	start(&burst);
 	sl_reassembly_start(pipeline, snapshot, mode, now_ns);
 	permit_all(outcomes, n);
 	if (snapshot != NULL && mode == SL_MODE_BYPASS)
@@ -255,8 +258,9 @@ sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsho
 		.is_monitor = mode != SL_MODE_INLINE,
 	};
 
-	start_callouts(&burst);
+	start(&burst);
 	sl_reassembly_start(pipeline, snapshot, mode, now_ns);
+	sl_park_tend(pipeline, snapshot, mode, now_ns);
 	if (pipeline->flows != NULL)
 		sl_flow_obey(pipeline, snapshot, now_ns);
 	if (pipeline->flows != NULL && (mode == SL_MODE_INLINE || mode == SL_MODE_MONITOR))
@@ -269,7 +273,9 @@ void
 sl_pipeline_drain(struct sl_pipeline *pipeline, uint64_t now_ns)
 {
 	pipeline->env.n_replies = 0;
+	pipeline->n_releases = 0;
 	sl_reassembly_drain(pipeline, now_ns);
+	sl_park_drain(pipeline, now_ns);
 }
 
 void
@@ -282,7 +288,9 @@ sl_pipeline_step_clock(struct sl_pipeline *pipeline, int64_t step_ns, uint64_t n
 		flows->wildcards_until_ns += (uint64_t)step_ns;
 		flows->epoch++; /* refusals have times of the old clock */
 	}
-	sl_pipeline_drain(pipeline, now_ns);
+	pipeline->env.n_replies = 0;
+	pipeline->n_releases = 0;
+	sl_reassembly_drain(pipeline, now_ns);
 }
 
 const struct sl_reply *
@@ -290,6 +298,13 @@ sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n)
 {
 	*n = pipeline->env.n_replies;
 	return pipeline->env.replies;
+}
+
+const struct sl_release *
+sl_pipeline_releases(const struct sl_pipeline *pipeline, uint32_t *n)
+{
+	*n = pipeline->n_releases;
+	return pipeline->releases;
 }
 
 const struct sl_meta *

@@ -67,7 +67,7 @@ struct sl_path {
 enum sl_outcome_action {
 	/* SL_VERDICT_BLOCK, SL_VERDICT_PERMIT, SL_VERDICT_ABSORB, then: */
 	SL_OUTCOME_HELD =
-		3, /* a fragment: its owner keeps it until sl_pipeline_releases names it */
+		3, /* a fragment, or its flow waits for a callout: its owner keeps it until sl_pipeline_releases names it */
 	SL_OUTCOME_HANDED /* sl_pipeline_releases only: to be given to another worker, with SL_FRAME_VIEWED */
 };
 
@@ -131,7 +131,7 @@ enum sl_flow_command_type {
 	SL_FLOW_COMMAND_FORGET
 };
 
-/* A fragment that was held and is let go. */
+/* A packet that was held, a fragment or one whose flow waited for a callout, and is let go. */
 struct sl_release {
 	struct sl_held held;       /* owner and path */
 	struct sl_outcome outcome; /* PERMIT: send it; HANDED: give it to `worker`; else free it */
@@ -161,21 +161,22 @@ void sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *sna
 	uint64_t now_ns, struct sl_outcome outcomes[]);
 
 /*
- * Does what time asks for, when no packets come: ages flows and fragments, obeys commands, sweeps.  Call it once a
- * round, whether packets came or not; it does a bounded amount of work (sl_pipeline_run does the same amount).
+ * Does what time asks for, when no packets come: ages flows and fragments, obeys commands, sweeps, takes answers of
+ * callouts.  Call it once a round, whether packets came or not; it does a bounded amount of work (sl_pipeline_run does
+ * the same amount, but for the answers).
  * Replies and releases are as those of a burst; its replies answer no packet.
  */
 void sl_pipeline_tick(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
 	enum sl_mode mode, uint64_t now_ns);
-/* Lets every fragment go and ends no flow: before a stop. */
+/* Lets every fragment go, and everything that waits for callouts with its flow; other flows stay: before a stop. */
 void sl_pipeline_drain(struct sl_pipeline *pipeline, uint64_t now_ns);
 /*
  * The clock that `now_ns` is of was set forward by `step_ns`, or back: no time has passed for flows.  Fragments
- * that wait are let go as by sl_pipeline_drain.  Call it before the first run or tick with the new time.
+ * that wait are let go as by sl_pipeline_drain; flows that wait for callouts go on waiting.  Call it before the first run or tick with the new time.
  */
 void sl_pipeline_step_clock(struct sl_pipeline *pipeline, int64_t step_ns, uint64_t now_ns);
 /*
- * Fragments that the last run, tick or drain let go, in the order in which they must be sent; valid until the next
+ * What was held and the last run, tick or drain let go, in the order in which they must be sent; valid until the next
  * one.  They are counted as dropped when they are; sending them is the caller's.
  */
 const struct sl_release *sl_pipeline_releases(const struct sl_pipeline *pipeline, uint32_t *n);

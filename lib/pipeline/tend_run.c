@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Packet time: what flows need besides packets: commands, ageing, the sweep. A bounded amount a round. */
-#include "pipeline/flow.h"
+#include "pipeline/park.h"
 
 #define COMMANDS_MAX 32u
 #define DUE_MAX      SL_PIPELINE_BURST_MAX
@@ -19,6 +19,10 @@ kill_flow(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint
 
 	if (flow == NULL || (flow->flags & SL_FLOW_REVOKED) != 0)
 		return;
+	if ((flow->flags & SL_FLOW_PENDED) != 0) {
+		sl_park_kill(pipeline, snapshot, now_ns, flow);
+		return;
+	}
 	sl_flow_reset(pipeline, flow);
 	sl_flow_revoke(pipeline, snapshot, now_ns, flow, SL_FLOW_END_ADMIN);
 }
@@ -54,6 +58,7 @@ obey_commands(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, 
 		case SL_FLOW_COMMAND_FORGET:
 			flows->leaving = (const struct sl_plugin *)(uintptr_t)command.id;
 			flows->leaving_at = 0;
+			sl_park_forget(pipeline, flows->leaving);
 			break;
 		}
 	}

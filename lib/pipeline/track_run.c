@@ -147,7 +147,7 @@ is_in_flight(const struct sl_flow_step *step, uint32_t packet, const struct sl_f
 void
 sl_flow_relate(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 {
-	if (flow != NULL && (flow->flags & SL_FLOW_REVOKED) == 0 &&
+	if (flow != NULL && (flow->flags & (SL_FLOW_REVOKED | SL_FLOW_PENDED)) == 0 &&
 		is_in_flight(step, packet, flow)) {
 		step->burst->metas[packet].flow.entry = flow;
 		sl_counter_add(&sl_flow_counters(step)->icmp_related, 1);

@@ -111,19 +111,38 @@ tally(struct visit *visit, const struct sl_verdict *verdict)
 		visit->tally.block++;
 }
 
+/* A callout that did not answer in time is no callout that is not there. */
+static uint8_t
+reason_of(const struct visit *visit, const struct sl_verdict *verdict)
+{
+	const struct sl_plugin *overdue = visit->burst->pipeline->env.overdue;
+
+	if (SL_UNLIKELY(overdue != NULL) && verdict->reason == SL_REASON_CALLOUT_UNREGISTERED &&
+		visit->program->filters[verdict->rank].binding.callout == overdue)
+		return SL_REASON_PEND_TIMEOUT;
+	return verdict->reason;
+}
+
 static void
 stop_judged(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t n_ranks,
 	const struct sl_verdict *verdict)
 {
+	const struct sl_callout_env *env = &visit->burst->pipeline->env;
 	struct sl_stop stop;
 
 	visit->stopped |= (uint64_t)1 << packet;
-	if (verdict->action == SL_VERDICT_ABSORB)
+	if (verdict->action == SL_VERDICT_ABSORB) {
 		visit->absorbed |= (uint64_t)1 << packet;
+		/* Its decision is put off: nothing has become of it yet. */
+		if ((env->pended >> packet & 1) != 0) {
+			visit->burst->outcomes[packet].action = SL_OUTCOME_HELD;
+			return;
+		}
+	}
 	stop = (struct sl_stop){
 		.packet = packet,
 		.action = verdict->action,
-		.reason = verdict->reason,
+		.reason = reason_of(visit, verdict),
 		.rank = verdict->rank,
 		.program = visit->program,
 		.ranks = ranks,

@@ -56,13 +56,38 @@ build_transport(struct sl_build *build, const struct shape *shape)
 }
 
 static void
+address6(uint8_t address[16], uint32_t host)
+{
+	static const uint8_t prefix[12] = {0x20, 0x01, 0x0d, 0xb8};
+
+	memcpy(address, prefix, sizeof(prefix));
+	for (int i = 0; i < 4; i++)
+		address[12 + i] = (uint8_t)(host >> (24 - 8 * i));
+}
+
+static void
+build_ip6(struct sl_build *build, uint32_t src, uint32_t dst)
+{
+	uint8_t from[16], to[16];
+
+	address6(from, src);
+	address6(to, dst);
+	sl_build_ip6(build, from, to);
+}
+
+static void
 build_ip(struct sl_build *build, const struct shape *shape)
 {
 	static const uint8_t payload[256];
 	const uint32_t local = shape->local == 0 ? HOST_IN : shape->local;
 	const uint32_t remote = shape->remote == 0 ? HOST_OUT : shape->remote;
 
-	sl_build_ip4(build, shape->is_inbound ? remote : local, shape->is_inbound ? local : remote);
+	if (shape->is_ip6)
+		build_ip6(build, shape->is_inbound ? remote : local,
+			shape->is_inbound ? local : remote);
+	else
+		sl_build_ip4(build, shape->is_inbound ? remote : local,
+			shape->is_inbound ? local : remote);
 	build_transport(build, shape);
 	sl_build_bytes(build, payload, shape->payload);
 }

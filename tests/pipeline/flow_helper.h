@@ -25,6 +25,7 @@
 /* A packet between two hosts: what matters of it. */
 struct shape {
 	bool is_inbound;
+	bool is_ip6;      /* then the hosts are 2001:db8:: and these numbers */
 	uint8_t protocol; /* 0: UDP */
 	uint32_t local;   /* 0: HOST_IN */
 	uint32_t remote;  /* 0: HOST_OUT */

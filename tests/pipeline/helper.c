@@ -17,6 +17,9 @@ uint32_t mock_n_gone;
 uint64_t mock_gone;
 uint32_t mock_gone_after;
 
+uint64_t mock_token;
+int mock_pend_rc;
+
 static const struct sluice_host *host; /* as the mock was given it */
 
 /* --- The callout. --- */
@@ -30,6 +33,20 @@ mock_reset(void)
 	mock_gone_after = 0;
 }
 
+int
+mock_complete(uint64_t token, uint64_t answer)
+{
+	return host->complete(host, token, answer);
+}
+
+static uint32_t
+number_of(const struct sluice_classify_in *in, enum sluice_field field)
+{
+	const int index = host->field_index(in->layer, field);
+
+	return index < 0 ? 0 : (uint32_t)in->values[index].number;
+}
+
 static void
 record(const struct sluice_classify_in *in)
 {
@@ -40,6 +57,12 @@ record(const struct sluice_classify_in *in)
 	call->packet_length = in->packet == NULL ? 0 : host->packet_length(in->packet);
 	call->direction = in->meta->packet_direction;
 	call->flow_context = in->flow_context;
+	call->flags = number_of(in, SLUICE_FIELD_FLAGS);
+	call->reason = number_of(in, SLUICE_FIELD_REAUTHORIZE_REASON);
+	call->may_pend = (in->meta->valid & SLUICE_METADATA_COMPLETION_HANDLE) != 0;
+	call->has_packet = in->packet != NULL;
+	if ((in->meta->valid & SLUICE_METADATA_COMPLETION) != 0)
+		call->answer = in->meta->completion;
 	if ((in->meta->valid & SLUICE_METADATA_FLOW_HANDLE) != 0)
 		call->flow = in->meta->flow_handle;
 	if ((in->meta->valid & SLUICE_METADATA_DISCARD_REASON) == 0)
@@ -76,12 +99,26 @@ mock_flow_delete(void *callout, uint32_t worker, uint32_t layer, uint64_t flow_c
 	mock_gone_after = mock_n_calls;
 }
 
+/* What it does about a decision that may be put off. */
+static uint64_t
+pend(const struct sluice_classify_in *in, uint64_t behaviour)
+{
+	if ((in->meta->valid & SLUICE_METADATA_COMPLETION) != 0)
+		return in->meta->completion;
+	mock_pend_rc = host->pend(in->packet, &mock_token);
+	if (mock_pend_rc == 0)
+		return SLUICE_ACTION_BLOCK | MOCK_ABSORB | MOCK_CLEAR_RIGHT;
+	return behaviour;
+}
+
 static void
 mock_classify(const struct sluice_classify_in *in, struct sluice_classify_out *out)
 {
 	uint64_t behaviour = in->filter->raw_context;
 
 	record(in);
+	if ((behaviour & MOCK_PEND) != 0)
+		behaviour = pend(in, behaviour);
 	if ((behaviour & MOCK_REPLY) != 0)
 		reply(in);
 	if ((behaviour & MOCK_ASSOCIATE) != 0)
@@ -208,6 +245,7 @@ init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
 	assert_int_equal(sl_ring_new(64, sizeof(struct sl_flow_command), &fixture->commands), 0);
 	fixture->now_ns = FIXTURE_NOW_NS;
 	fixture->revision = 7;
+	options.completions = sl_callout_completions(fixture->registry, options.worker);
 	options.commands = fixture->commands;
 	options.counters = fixture->counters;
 	options.events = fixture->events;

@@ -88,6 +88,8 @@ const char *fixture_key(const struct fixture *fixture, const struct sl_outcome *
 /* Associates the flow's handle with it, at the IPv4 layers of packets. */
 #define MOCK_ASSOCIATE 0x100000u
 #define MOCK_ABORT     0x200000u /* ends the flow */
+/* Puts its decision off where it may; asked again, it does what the answer says: an action and these. */
+#define MOCK_PEND 0x400000u
 
 struct mock_call {
 	enum sluice_layer layer;
@@ -97,6 +99,11 @@ struct mock_call {
 	uint64_t flow; /* handle; 0: none */
 	uint64_t flow_context;
 	uint32_t direction;
+	uint32_t flags;  /* the field; 0 where there is none */
+	uint32_t reason; /* of reauthorisation, the field */
+	uint64_t answer; /* of a completion; 0: none */
+	bool may_pend;
+	bool has_packet;
 };
 
 /* Calls since the last mock_reset. */
@@ -107,6 +114,11 @@ extern uint32_t mock_n_gone;
 extern uint64_t mock_gone;
 extern uint32_t mock_gone_after;
 void mock_reset(void);
+/* The flow that was pended last, and what pend answered last. */
+extern uint64_t mock_token;
+extern int mock_pend_rc;
+/* Answers for a flow; any thread. */
+int mock_complete(uint64_t token, uint64_t answer);
 
 /* --- Packets. --- */
 

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Decisions that callouts put off (WFP sections 6.6 and 7.9, tests 11 and 12). */
+#include "flow_helper.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PERMIT SLUICE_ACTION_PERMIT
+#define BLOCK  (SLUICE_ACTION_BLOCK | MOCK_CLEAR_RIGHT)
+
+/* Frames that are held must outlive their bursts. */
+static struct packet pool[256];
+static uint32_t n_pool;
+
+static const struct shape web = {
+	.protocol = 6, .local_port = 40000, .remote_port = 80, .seq = 1000, .flags = SYN};
+static const struct shape dns_out = {.local_port = 4000, .remote_port = 53};
+static const struct shape dns_in = {.is_inbound = true, .local_port = 4000, .remote_port = 53};
+
+static struct packet *
+make(const struct shape *shape)
+{
+	struct packet *packet = &pool[n_pool++ % SL_ARRAY_LEN(pool)];
+
+	shape_build(packet, shape);
+	packet->frame.owner = packet;
+	return packet;
+}
+
+static struct sl_outcome
+send_in(struct fixture *fixture, const struct shape *shape, enum sl_mode mode)
+{
+	struct packet *packet = make(shape);
+	struct sl_outcome outcome;
+
+	sl_pipeline_run(fixture->pipeline, fixture->snapshot, mode,
+		shape->is_inbound ? PATH_IN : PATH_OUT, &packet->frame, 1, fixture->now_ns,
+		&outcome);
+	assert_int_equal(fixture->n_differences, 0);
+	return outcome;
+}
+
+static struct sl_outcome
+send(struct fixture *fixture, const struct shape *shape)
+{
+	return send_in(fixture, shape, SL_MODE_INLINE);
+}
+
+static void
+expect_held(struct fixture *fixture, const struct shape *shape)
+{
+	struct sl_outcome outcome = send(fixture, shape);
+
+	assert_int_equal(outcome.action, SL_OUTCOME_HELD);
+	assert_int_equal(outcome.reason, SL_REASON_NONE);
+}
+
+static void
+expect_dropped(struct fixture *fixture, const struct shape *shape, enum sl_reason reason)
+{
+	struct sl_outcome outcome = send(fixture, shape);
+
+	assert_int_equal(outcome.action, SL_VERDICT_BLOCK);
+	assert_int_equal(outcome.reason, reason);
+}
+
+static void
+expect_passed(struct fixture *fixture, const struct shape *shape)
+{
+	struct sl_outcome outcome = send(fixture, shape);
+
+	assert_int_equal(outcome.action, SL_VERDICT_PERMIT);
+	assert_int_equal(outcome.reason, SL_REASON_NONE);
+}
+
+static void
+tick(struct fixture *fixture, enum sl_mode mode)
+{
+	sl_pipeline_tick(fixture->pipeline, fixture->snapshot, mode, fixture->now_ns);
+}
+
+/* All that has been let go, with one outcome. Returns how many. */
+static uint32_t
+expect_released(struct fixture *fixture, uint8_t action, enum sl_reason reason)
+{
+	const struct sl_release *releases;
+	uint32_t n;
+
+	releases = sl_pipeline_releases(fixture->pipeline, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		assert_int_equal(releases[i].outcome.action, action);
+		assert_int_equal(releases[i].outcome.reason, reason);
+	}
+	return n;
+}
+
+static const struct sl_release *
+release_of(struct fixture *fixture, uint32_t i)
+{
+	const struct sl_release *releases;
+	uint32_t n;
+
+	releases = sl_pipeline_releases(fixture->pipeline, &n);
+	assert_true(i < n);
+	return &releases[i];
+}
+
+static void
+answer(struct fixture *fixture, uint64_t what)
+{
+	assert_int_equal(mock_complete(mock_token, what), 0);
+	tick(fixture, SL_MODE_INLINE);
+}
+
+/* Nothing waits any more, and nobody is thought to. */
+static void
+expect_quiet(struct fixture *fixture)
+{
+	assert_true(counted(fixture)->pended == counted(fixture)->pend_ended);
+	assert_int_equal(sl_callout_contexts(sl_callout_plugin(fixture->registry, "mock")), 0);
+}
+
+static void
+add_pending(struct fixture *fixture, enum sluice_layer layer, const char *key, uint32_t flags)
+{
+	struct sl_filter *filter = fixture_filter(layer, key, "system");
+
+	filter->flags |= flags;
+	fixture_add_mock_filter(
+		fixture, filter, SLUICE_ACTION_CALLOUT_TERMINATING, MOCK_PEND | BLOCK);
+}
+
+static void
+start_with(struct fixture *fixture, const struct sl_flow_config *config, uint32_t flags)
+{
+	fixture_init_flows(fixture, SL_ENGINE_CHECK, 0, config);
+	add_pending(fixture, CONNECT, "connect", flags);
+	add_pending(fixture, ACCEPT, "accept", flags);
+	add_pending(fixture, SLUICE_LAYER_ALE_AUTH_CONNECT_V6, "connect6", flags);
+	add_pending(fixture, SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6, "accept6", flags);
+	fixture_compile(fixture);
+	mock_reset();
+	n_pool = 0;
+}
+
+static void
+start(struct fixture *fixture)
+{
+	struct sl_flow_config config;
+
+	flow_config(&config);
+	start_with(fixture, &config, 0);
+}
+
+/* --- Answers. --- */
+
+static void
+judge_again(const struct shape *shape, enum sluice_layer layer)
+{
+	struct shape reply = *shape;
+	struct fixture fixture;
+	struct sl_flow_view view;
+
+	start(&fixture);
+	expect_held(&fixture, shape);
+	assert_int_equal(mock_n_calls, 1);
+	assert_int_equal(mock_calls[0].layer, layer);
+	assert_true(mock_calls[0].may_pend);
+	assert_int_equal(mock_calls[0].flags & SLUICE_CONDITION_FLAG_IS_REAUTHORIZE, 0);
+	assert_true(mock_token != 0 && mock_calls[0].flow == mock_token);
+	flow_only(&fixture, &view);
+	assert_int_equal(view.flags & (SL_FLOW_PENDED | SL_FLOW_PENDING), SL_FLOW_PENDED);
+	assert_true(fixture.counters->reasons[SL_REASON_ABSORBED] == 0);
+	assert_true(counted(&fixture)->opened[0] + counted(&fixture)->opened[1] == 0);
+
+	answer(&fixture, PERMIT);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
+	assert_ptr_equal(release_of(&fixture, 0)->held.frame.owner, &pool[0]);
+	assert_int_equal(
+		release_of(&fixture, 0)->held.path, shape->is_inbound ? PATH_IN : PATH_OUT);
+	assert_int_equal(mock_n_calls, 2);
+	assert_int_equal(mock_calls[1].layer, layer);
+	assert_int_equal(mock_calls[1].flags & SLUICE_CONDITION_FLAG_IS_REAUTHORIZE,
+		SLUICE_CONDITION_FLAG_IS_REAUTHORIZE);
+	assert_int_equal(mock_calls[1].reason, SLUICE_REAUTHORIZE_CLASSIFY_COMPLETION);
+	assert_int_equal(mock_calls[1].answer, PERMIT);
+	assert_true(mock_calls[1].has_packet && !mock_calls[1].may_pend);
+	flow_only(&fixture, &view);
+	assert_int_equal(view.flags & (SL_FLOW_PENDED | SL_FLOW_PENDING), 0);
+	assert_int_equal(
+		view.flags & SL_FLOW_ESTABLISHED, shape->protocol == 6 ? 0 : SL_FLOW_ESTABLISHED);
+	assert_int_equal(view.packets[0] + view.packets[1], 1);
+	assert_int_equal(view.id, mock_token);
+	assert_int_equal(counted(&fixture)->opened[0] + counted(&fixture)->opened[1], 1);
+	assert_int_equal(counted(&fixture)->completed, 1);
+
+	/* The rest rides. */
+	reply.is_inbound = !reply.is_inbound;
+	reply.flags = SYN | ACK;
+	reply.seq = 5000;
+	reply.ack = shape->seq + 1;
+	expect_passed(&fixture, &reply);
+	expect_passed(&fixture, shape);
+	assert_int_equal(mock_n_calls, 2);
+	expect_quiet(&fixture);
+	fixture_fini(&fixture);
+}
+
+/* WFP section 7.9, test 11. */
+static void
+test_completion_judges_again(void **state)
+{
+	struct shape shape;
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		const bool is_inbound = (i & 1) != 0, is_ip6 = (i & 2) != 0;
+
+		shape = (i & 4) != 0 ? web : dns_out;
+		shape.is_inbound = is_inbound;
+		shape.is_ip6 = is_ip6;
+		if (is_inbound)
+			judge_again(&shape, is_ip6 ? SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6 : ACCEPT);
+		else
+			judge_again(&shape, is_ip6 ? SLUICE_LAYER_ALE_AUTH_CONNECT_V6 : CONNECT);
+	}
+}
+
+/* WFP section 7.9, test 12. */
+static void
+test_syn_again(void **state)
+{
+	struct fixture fixture;
+	struct shape shape = web;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		shape.is_ip6 = i == 1;
+		start(&fixture);
+		expect_held(&fixture, &shape);
+		for (uint32_t n = 0; n < 5; n++) {
+			pass_time(&fixture, SECOND);
+			expect_dropped(&fixture, &shape, SL_REASON_FLOW_PENDED);
+		}
+		assert_int_equal(mock_n_calls, 1);
+		assert_int_equal(counted(&fixture)->pended, 1);
+		answer(&fixture, PERMIT);
+		assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
+		expect_passed(&fixture, &shape);
+		assert_int_equal(mock_n_calls, 2);
+		fixture_fini(&fixture);
+	}
+}
+
+/* What is blocked is forgotten: its next packet asks anew. */
+static void
+test_block(void **state)
+{
+	struct shape shapes[] = {dns_out, web};
+	struct fixture fixture;
+	struct sl_event event;
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		start(&fixture);
+		fixture_add_all(&fixture, SLUICE_LAYER_ALE_AUTH_CONNECT_V4_DISCARD, "twin", NULL,
+			SLUICE_ACTION_PERMIT);
+		fixture_commit(&fixture);
+		expect_held(&fixture, &shapes[i]);
+		assert_false(sl_ring_get(fixture.events, &event));
+		answer(&fixture, BLOCK);
+		assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_FILTER), 1);
+		assert_string_equal(
+			fixture_key(&fixture, &release_of(&fixture, 0)->outcome), "connect");
+		assert_int_equal(fixture.counters->reasons[SL_REASON_FILTER], 1);
+		assert_int_equal(
+			fixture.counters->layers[SLUICE_LAYER_ALE_AUTH_CONNECT_V4_DISCARD].permit,
+			1);
+		assert_true(sl_ring_get(fixture.events, &event));
+		assert_int_equal(event.reason, SL_REASON_FILTER);
+		assert_int_equal(event.layer, CONNECT);
+		assert_false(sl_ring_get(fixture.events, &event));
+		assert_int_equal(flows_live(&fixture), 0);
+		assert_int_equal(counted(&fixture)->blocked, 1);
+		expect_quiet(&fixture);
+		expect_held(&fixture, &shapes[i]);
+		assert_int_equal(counted(&fixture)->pended, 2);
+		fixture_fini(&fixture);
+	}
+}
+
+/* The callout decides by absorbing: nobody hears of it. */
+static void
+test_absorb(void **state)
+{
+	struct fixture fixture;
+	struct sl_event event;
+
+	(void)state;
+	start(&fixture);
+	expect_held(&fixture, &dns_out);
+	expect_held(&fixture, &dns_out);
+	answer(&fixture, BLOCK | MOCK_ABSORB);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_ABSORB, SL_REASON_ABSORBED), 2);
+	assert_false(sl_ring_get(fixture.events, &event));
+	assert_int_equal(flows_live(&fixture), 0);
+	expect_quiet(&fixture);
+	fixture_fini(&fixture);
+}
+
+/* --- What is held. --- */
+
+static void
+test_held_in_order(void **state)
+{
+	struct shape shape = dns_out;
+	struct fixture fixture;
+	struct sl_flow_view view;
+
+	(void)state;
+	start(&fixture);
+	for (uint16_t i = 0; i < 8; i++) {
+		shape.payload = i;
+		expect_held(&fixture, &shape);
+	}
+	expect_dropped(&fixture, &shape, SL_REASON_FLOW_PENDED);
+	assert_int_equal(mock_n_calls, 1);
+	answer(&fixture, PERMIT);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 8);
+	for (uint32_t i = 0; i < 8; i++)
+		assert_ptr_equal(release_of(&fixture, i)->held.frame.owner, &pool[i]);
+	assert_int_equal(mock_n_calls, 2);
+	flow_only(&fixture, &view);
+	assert_int_equal(view.packets[SLUICE_DIRECTION_OUTBOUND], 8);
+	fixture_fini(&fixture);
+}
+
+static void
+test_held_bytes(void **state)
+{
+	struct shape shape = dns_out;
+	struct sl_flow_config config;
+	struct fixture fixture;
+
+	(void)state;
+	flow_config(&config);
+	config.pend.bytes = 300;
+	start_with(&fixture, &config, 0);
+	shape.payload = 200;
+	expect_held(&fixture, &shape);
+	expect_dropped(&fixture, &shape, SL_REASON_FLOW_PENDED);
+	expect_held(&fixture, &dns_out);
+	fixture_fini(&fixture);
+}
+
+/* All of a burst: one is asked about, the others wait for it. */
+static void
+test_burst(void **state)
+{
+	struct sl_frame frames[12];
+	struct sl_outcome outcomes[12];
+	struct shape shape = dns_out;
+	struct fixture fixture;
+
+	(void)state;
+	start(&fixture);
+	for (uint32_t i = 0; i < 12; i++) {
+		shape.local_port = i == 5 ? 4001 : 4000;
+		frames[i] = make(&shape)->frame;
+	}
+	fixture_run(&fixture, PATH_OUT, frames, 12, outcomes);
+	for (uint32_t i = 0; i < 9; i++)
+		assert_int_equal(outcomes[i].action, SL_OUTCOME_HELD);
+	for (uint32_t i = 9; i < 12; i++)
+		assert_int_equal(outcomes[i].reason, SL_REASON_FLOW_PENDED);
+	assert_int_equal(mock_n_calls, 2);
+	assert_int_equal(counted(&fixture)->pended, 2);
+	fixture_fini(&fixture);
+}
+
+static void
+test_nothing_passes(void **state)
+{
+	struct fixture fixture;
+	struct shape answer_of_web = web;
+
+	(void)state;
+	start(&fixture);
+	expect_held(&fixture, &dns_out);
+	expect_dropped(&fixture, &dns_in, SL_REASON_FLOW_PENDED);
+	expect_held(&fixture, &web);
+	answer_of_web.is_inbound = true;
+	answer_of_web.flags = SYN | ACK;
+	expect_dropped(&fixture, &answer_of_web, SL_REASON_FLOW_PENDED);
+	assert_int_equal(shape_send_error(&fixture, &dns_out), SL_REASON_ICMP_ERROR_UNRELATED);
+	assert_int_equal(mock_n_calls, 2);
+	fixture_fini(&fixture);
+}
+
+/* The layers before the flow step see a packet when it comes, those behind it when it goes on. */
+static void
+test_other_layers(void **state)
+{
+	struct fixture fixture;
+	const struct sl_layer_counter *transport, *data;
+
+	(void)state;
+	start(&fixture);
+	fixture_add_all(&fixture, SLUICE_LAYER_INBOUND_TRANSPORT_V4, "transport", NULL,
+		SLUICE_ACTION_PERMIT);
+	fixture_add_all(&fixture, DATAGRAM, "data", NULL, SLUICE_ACTION_PERMIT);
+	fixture_commit(&fixture);
+	transport = &fixture.counters->layers[SLUICE_LAYER_INBOUND_TRANSPORT_V4];
+	data = &fixture.counters->layers[DATAGRAM];
+	expect_held(&fixture, &dns_in);
+	expect_held(&fixture, &dns_in);
+	assert_int_equal(transport->permit, 2);
+	assert_int_equal(data->permit, 0);
+	answer(&fixture, PERMIT);
+	assert_int_equal(transport->permit, 2);
+	assert_int_equal(data->permit, 2);
+	/* A layer behind it may still block packets. */
+	fixture_remove(&fixture, "data");
+	block_all(&fixture, DATAGRAM, "no-data");
+	fixture_commit(&fixture);
+	expect_held(&fixture, &(struct shape){.is_inbound = true, .local_port = 9});
+	answer(&fixture, PERMIT);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_FILTER), 1);
+	assert_int_equal(flows_live(&fixture), 2);
+	fixture_fini(&fixture);
+}
+
+/* --- Time. --- */
+
+static void
+test_timeout(void **state)
+{
+	struct fixture fixture;
+	struct sl_event event;
+
+	(void)state;
+	start(&fixture);
+	expect_held(&fixture, &dns_out);
+	expect_held(&fixture, &dns_out);
+	fixture.now_ns += 29999ull * 1000000;
+	tick(&fixture, SL_MODE_INLINE);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_NONE), 0);
+	fixture.now_ns += 2000000;
+	tick(&fixture, SL_MODE_INLINE);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_PEND_TIMEOUT), 2);
+	assert_int_equal(mock_n_calls, 1);
+	assert_int_equal(fixture.counters->reasons[SL_REASON_PEND_TIMEOUT], 2);
+	assert_int_equal(fixture.counters->reasons[SL_REASON_CALLOUT_UNREGISTERED], 0);
+	assert_true(sl_ring_get(fixture.events, &event));
+	assert_int_equal(event.reason, SL_REASON_PEND_TIMEOUT);
+	assert_int_equal(event.layer, CONNECT);
+	assert_int_equal(counted(&fixture)->pend_timeouts, 1);
+	assert_int_equal(flows_live(&fixture), 0);
+	expect_quiet(&fixture);
+	/* An answer that comes now is for nobody. */
+	answer(&fixture, PERMIT);
+	assert_int_equal(counted(&fixture)->completions_late, 1);
+	assert_int_equal(counted(&fixture)->completed, 0);
+	fixture_fini(&fixture);
+}
+
+static void
+test_timeout_permits(void **state)
+{
+	struct sl_flow_config config;
+	struct fixture fixture;
+
+	(void)state;
+	flow_config(&config);
+	start_with(&fixture, &config, SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED);
+	expect_held(&fixture, &dns_out);
+	expect_held(&fixture, &web);
+	fixture.now_ns += 30001ull * 1000000;
+	tick(&fixture, SL_MODE_INLINE);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 2);
+	assert_int_equal(mock_n_calls, 2);
+	assert_int_equal(flows_live(&fixture), 2);
+	assert_int_equal(counted(&fixture)->pend_timeouts, 2);
+	expect_passed(&fixture, &dns_in);
+	expect_quiet(&fixture);
+	fixture_fini(&fixture);
+}
+
+/* The clock is set while flows wait: no time has passed. */
+static void
+test_clock_is_set(void **state)
+{
+	struct fixture fixture;
+	const int64_t day_ns = 86400ll * SECOND;
+
+	(void)state;
+	start(&fixture);
+	fixture.now_ns += (uint64_t)day_ns;
+	expect_held(&fixture, &dns_out);
+	fixture.now_ns += (uint64_t)day_ns;
+	sl_pipeline_step_clock(fixture.pipeline, day_ns, fixture.now_ns);
+	tick(&fixture, SL_MODE_INLINE);
+	assert_int_equal(counted(&fixture)->pend_ended, 0);
+	fixture.now_ns -= (uint64_t)day_ns;
+	sl_pipeline_step_clock(fixture.pipeline, -day_ns, fixture.now_ns);
+	tick(&fixture, SL_MODE_INLINE);
+	assert_int_equal(counted(&fixture)->pend_ended, 0);
+	answer(&fixture, PERMIT);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
+	fixture_fini(&fixture);
+}
+
+/* A flow that waits longer than a flow of its kind lives; then its time counts from its end. */
+static void
+test_no_age(void **state)
+{
+	struct sl_flow_config config;
+	struct fixture fixture;
+
+	(void)state;
+	flow_config(&config);
+	config.pend.timeout_ms = 300000;
+	start_with(&fixture, &config, 0);
+	expect_held(&fixture, &dns_out);
+	for (uint32_t i = 0; i < 28; i++)
+		pass_time(&fixture, 10ull * SECOND);
+	assert_int_equal(flows_live(&fixture), 1);
+	answer(&fixture, PERMIT);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
+	pass_time(&fixture, 59ull * SECOND);
+	assert_int_equal(flows_live(&fixture), 1);
+	pass_time(&fixture, 2ull * SECOND);
+	assert_int_equal(flows_live(&fixture), 0);
+	assert_int_equal(counted(&fixture)->ended[SL_FLOW_END_IDLE], 1);
+	fixture_fini(&fixture);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_completion_judges_again),
+		cmocka_unit_test(test_syn_again),
+		cmocka_unit_test(test_block),
+		cmocka_unit_test(test_absorb),
+		cmocka_unit_test(test_held_in_order),
+		cmocka_unit_test(test_held_bytes),
+		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_nothing_passes),
+		cmocka_unit_test(test_other_layers),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_timeout_permits),
+		cmocka_unit_test(test_clock_is_set),
+		cmocka_unit_test(test_no_age),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
