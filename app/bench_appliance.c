@@ -13,7 +13,8 @@
 static int
 measure(const struct bench_appliance *appliance, bench_appliance_fn *fn, void *ctx, int output)
 {
-	struct sl_link_config link = {.name = "bench", .inside = "vdev:net_null0,no-rx=1"};
+	struct sl_link_config link = {
+		.name = "bench", .inside = "vdev:" BENCH_APPLIANCE_INSIDE ",no-rx=1"};
 	struct sl_datapath_config config = {
 		.program = "sluice-bench",
 		.n_links = 1,
@@ -28,8 +29,11 @@ measure(const struct bench_appliance *appliance, bench_appliance_fn *fn, void *c
 	struct sl_error err = {0};
 	int rc;
 
-	snprintf(link.outside, sizeof(link.outside), "vdev:net_pcap0,rx_pcap=%s,infinite_rx=1",
-		appliance->pcap);
+	if (appliance->outside != NULL)
+		snprintf(link.outside, sizeof(link.outside), "%s", appliance->outside);
+	else
+		snprintf(link.outside, sizeof(link.outside),
+			"vdev:net_pcap0,rx_pcap=%s,infinite_rx=1", appliance->pcap);
 	rc = sl_datapath_new(&config, &datapath, &err);
 	if (rc == 0)
 		rc = sl_datapath_start(datapath, &err);

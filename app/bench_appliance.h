@@ -5,13 +5,16 @@
 /*
  * The appliance with one worker in a process of its own, because EAL starts once a process: it reads the same
  * frames over and over (net_pcap with infinite_rx) from its outside port and sends into a device that forgets
- * (net_null).
+ * (net_null).  Another device may take the place of the outside port.
  */
 
 #include "datapath/sl_datapath.h"
 
+#define BENCH_APPLIANCE_INSIDE "net_null0" /* as DPDK calls the inside port */
+
 struct bench_appliance {
-	const char *pcap;
+	const char *pcap;    /* what the outside port reads; or ... */
+	const char *outside; /* ... its device; NULL: it reads `pcap` */
 	uint32_t megabytes;
 	uint32_t buffers; /* 0: as many as by default */
 	struct sl_flow_config flows;

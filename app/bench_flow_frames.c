@@ -17,26 +17,34 @@ put32(uint8_t *at, uint32_t value)
 }
 
 void
-bench_flow_header(uint32_t i, bool is_switched, struct bench_header *header)
+bench_flow_header(uint32_t i, uint32_t switched_every, struct bench_header *header)
 {
 	static const uint16_t services[] = {80, 443, 53, 22, 123, 8080, 5060, 25};
 	struct bench_random random = bench_random_seed(i);
-	bool switches = is_switched && i % 16 == 0;
+	const bool switches = switched_every > 0 && i % switched_every == 0;
+	const uint32_t n = switches ? i / switched_every : 0;
 
 	memset(header, 0, sizeof(*header));
 	/* The number of the flow is in the address, or in port and address: no two are the same. */
 	if (switches)
-		put32(header->src, BENCH_FLOW_SWITCHED + i / 16 % 256);
+		put32(header->src, BENCH_FLOW_SWITCHED + n % 256);
 	else
 		put32(header->src, BENCH_FLOW_NET + i);
 	put32(header->dst, UINT32_C(0x0a000000) + bench_random_below(&random, 4096));
-	header->src_port = (uint16_t)(switches ? 1024 + i / 4096 % 60000 : 1024 + i % 60000);
+	header->src_port = (uint16_t)(1024 + (switches ? n / 256 : i) % 60000);
 	header->dst_port = services[bench_random_below(&random, SL_ARRAY_LEN(services))];
 	header->protocol = switches || i % 2 == 0 ? 17 : 6;
 }
 
+bool
+bench_flow_is_switched(const struct bench_header *header)
+{
+	return header->src[0] == BENCH_FLOW_SWITCHED >> 24;
+}
+
 int
-bench_flow_trace(uint32_t n, bool is_switched, struct bench_trace *trace, struct sl_error *err)
+bench_flow_trace(
+	uint32_t n, uint32_t switched_every, struct bench_trace *trace, struct sl_error *err)
 {
 	struct bench_random random = bench_random_seed(SEED);
 
@@ -48,7 +56,7 @@ bench_flow_trace(uint32_t n, bool is_switched, struct bench_trace *trace, struct
 		uint32_t other = bench_random_below(&random, i + 1);
 
 		trace->list[i] = trace->list[other];
-		bench_flow_header(i, is_switched, &trace->list[other]);
+		bench_flow_header(i, switched_every, &trace->list[other]);
 	}
 	return 0;
 }

@@ -10,15 +10,16 @@
 
 /* Where the hosts outside are; others are nowhere. */
 #define BENCH_FLOW_NET      UINT32_C(0x0b000000) /* 11.0.0.0/8: most of them */
-#define BENCH_FLOW_SWITCHED UINT32_C(0xc0000200) /* 192.0.2.0/24: every sixteenth, when asked for */
+#define BENCH_FLOW_SWITCHED UINT32_C(0xc0000200) /* 192.0.2.0/24: some, when asked for */
 
 /*
- * The header of the i-th flow (below 2^24 / 16), inbound, IPv4: TCP without SYN and UDP in turn.
- * `is_switched`: every sixteenth is UDP from BENCH_FLOW_SWITCHED.
+ * The header of the i-th flow (below 2^23), inbound, IPv4: TCP without SYN and UDP in turn; but one of
+ * `switched_every` (0: none) is UDP from BENCH_FLOW_SWITCHED.
  */
-void bench_flow_header(uint32_t i, bool is_switched, struct bench_header *header);
+void bench_flow_header(uint32_t i, uint32_t switched_every, struct bench_header *header);
+bool bench_flow_is_switched(const struct bench_header *header);
 /* Headers of flows 0 .. n - 1, in random order. 0 or NO_MEMORY. The caller frees them. */
-int bench_flow_trace(uint32_t n, bool is_switched, struct bench_trace *trace,
+int bench_flow_trace(uint32_t n, uint32_t switched_every, struct bench_trace *trace,
 	struct sl_error *err) SL_MUST_CHECK;
 
 /* Frames in memory, as a port would give them. */

@@ -121,7 +121,7 @@ fill(struct stall *stall)
 
 	for (uint32_t at = 0; at < FLOWS / 4 * 3; at += BURST) {
 		for (uint32_t i = 0; i < BURST; i++) {
-			bench_flow_header(at + i, false, &header);
+			bench_flow_header(at + i, 0, &header);
 			header.protocol = 17;
 			bench_flow_frames_set(&stall->frames, i, &header, true);
 		}

@@ -24,11 +24,12 @@
  * while it is not everything is.
  */
 
-#define FLOWS     100000u
-#define FILTERS   1000u
-#define BURST     32u
-#define RATE      100u
-#define NS_PER_MS UINT64_C(1000000)
+#define FLOWS          100000u
+#define FILTERS        1000u
+#define BURST          32u
+#define RATE           100u
+#define SWITCHED_EVERY 16u
+#define NS_PER_MS      UINT64_C(1000000)
 
 struct storm {
 	struct bench_flows_pipeline pipeline;
@@ -46,12 +47,6 @@ struct storm {
 
 /* --- The worker. --- */
 
-static bool
-is_switched(const struct bench_header *header)
-{
-	return header->src[0] == BENCH_FLOW_SWITCHED >> 24;
-}
-
 static uint64_t
 judge(struct storm *storm, const struct sl_snapshot *snapshot, uint32_t at, uint32_t n)
 {
@@ -62,8 +57,8 @@ judge(struct storm *storm, const struct sl_snapshot *snapshot, uint32_t at, uint
 	sl_pipeline_run(pipeline, snapshot, SL_MODE_INLINE, 0, &storm->frames.list[at], n, now_ns,
 		outcomes);
 	for (uint32_t i = 0; i < n; i++) {
-		bool is_blocked =
-			snapshot->revision % 2 != 0 && is_switched(&storm->trace.list[at + i]);
+		bool is_blocked = snapshot->revision % 2 != 0 &&
+			bench_flow_is_switched(&storm->trace.list[at + i]);
 
 		n_wrong += (outcomes[i].action == SL_VERDICT_BLOCK) != is_blocked;
 	}
@@ -190,7 +185,7 @@ storm_init(struct storm *storm, struct sl_error *err)
 		return sl_error_set(err, SL_ERR_IO, "", "no random numbers");
 	rc = bench_flow_policy_init(&storm->policy, FILTERS, err);
 	if (rc == 0)
-		rc = bench_flow_trace(FLOWS, true, &storm->trace, err);
+		rc = bench_flow_trace(FLOWS, SWITCHED_EVERY, &storm->trace, err);
 	if (rc == 0)
 		rc = bench_flow_frames_init(&storm->frames, FLOWS, err);
 	for (uint32_t i = 0; rc == 0 && i < FLOWS; i++)

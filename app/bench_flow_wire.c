@@ -136,7 +136,7 @@ write_frames(struct wire *wire, struct sl_error *err)
 
 	snprintf(wire->pcap, sizeof(wire->pcap), "%s/flows-%u.pcap", getenv("RUNTIME_DIRECTORY"),
 		wire->n_flows);
-	rc = bench_flow_trace(wire->n_flows, false, &trace, err);
+	rc = bench_flow_trace(wire->n_flows, 0, &trace, err);
 	if (rc == 0)
 		rc = bench_frames_write(wire->pcap, &trace, false, wire->n_flows, err);
 	bench_trace_fini(&trace);

@@ -17,6 +17,7 @@ static const struct {
 	{"new", bench_flows_new},
 	{"stall", bench_flows_stall},
 	{"storm", bench_flows_storm},
+	{"storm-wire", bench_flows_deluge},
 	{"wire", bench_flows_wire},
 	{"filters", bench_flows_filters},
 };
@@ -106,7 +107,7 @@ read_cases(bool wanted[], const char *text)
 		if (i == SL_ARRAY_LEN(cases)) {
 			fprintf(stderr,
 				"sluice-bench: --only: \"%s\"; allowed: table, new, stall, storm, "
-				"wire, filters\n",
+				"storm-wire, wire, filters\n",
 				text);
 			return false;
 		}

@@ -11,6 +11,7 @@
  * bench_flow_stall.c    the longest that ageing and sweeps take
  * bench_flow_storm.c    flows that are authorised anew all the time
  * bench_flow_wire.c     the appliance beside testpmd
+ * bench_flow_deluge.c   the storm in the appliance, at a steady pace, with an account of every packet
  * bench_flow_frames.c   packets of flows
  * bench_flow_policy.c   filters at ale_auth_recv_accept_v4
  */
@@ -43,6 +44,7 @@ bench_flows_fn bench_flows_new;
 bench_flows_fn bench_flows_stall;
 bench_flows_fn bench_flows_storm;
 bench_flows_fn bench_flows_wire;
+bench_flows_fn bench_flows_deluge;
 bench_flows_fn bench_flows_filters;
 
 /*

@@ -228,6 +228,17 @@ class Flows(Bench):
         self.assertEqual(lines["wrong verdicts"]["figure"], 0)
         self.assertEqual(lines["wrong verdicts"]["ours"], "100 commits")
 
+    def test_storm_wire(self):
+        """Every packet is accounted for, and every verdict right, or the program fails."""
+        lines = self.lines("--only", "storm-wire")
+        lost = next(line for name, line in lines.items() if name.startswith("lost of "))
+        left, dropped = (int(lost[side].split()[0]) for side in ("ours", "peer"))
+        self.assertEqual(lost["figure"], 0)
+        self.assertEqual(int(lost["name"].split()[2]), left + dropped)
+        self.assertGreater(left, 300000)
+        self.assertGreater(dropped, 0)
+        self.assertEqual((lines["wrong verdicts"]["ours"], lines["wrong verdicts"]["figure"]), ("100 commits", 0))
+
     def test_wire(self):
         """Every flow is kept and no packet is dropped, or the program fails; nothing stands in for testpmd."""
         lines = self.lines("--only", "wire,filters", "--testpmd", "/bin/true")
@@ -235,7 +246,7 @@ class Flows(Bench):
         self.assertGreater(lines["established, 10,000 filters at recv_accept"]["figure"], 0)
 
     def test_bad_options(self):
-        self.refused('--only: "walk"; allowed: table, new, stall, storm, wire, filters', "flows", "--only", "walk")
+        self.refused('--only: "walk"; allowed: table, new, stall, storm, storm-wire, wire, filters', "flows", "--only", "walk")
         self.refused('--only: "new,"', "flows", "--only", "new,")
         self.refused('--flows: "999"; allowed: an integer from 1000 to 20000000', "flows", "--flows", "1000,999")
         self.refused("--flows: ", "flows", "--flows", ",".join(["1000"] * 9))
