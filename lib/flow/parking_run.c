@@ -135,7 +135,8 @@ sl_parking_next(const struct sl_parking *parking, const void *by, uint32_t *at, 
 {
 	const struct sl_parked *parked;
 
-	for (; *work > 0 && *at < parking->max; --*work) {
+	while (*work > 0 && *at < parking->max) {
+		--*work;
 		parked = &parking->places[(*at)++];
 		if (parked->id != 0 && (by == NULL || parked->by == by))
 			return parked;

@@ -338,10 +338,8 @@ judge_unseen(struct ending *ending, const struct sl_park_answer *answer)
 		is_permitted = sl_flow_authorize_unseen(step, flow);
 		step->completing = NULL;
 	}
-	if (!is_permitted) {
-		sl_flow_discard(pipeline, flow);
+	if (!is_permitted)
 		return;
-	}
 	sl_flow_pend(pipeline->flows->table, flow, false, burst->now_ns);
 	if (!sl_flow_is_tcp(flow))
 		sl_flow_set_flags(flow, SL_FLOW_UNCONFIRMED, 0);
@@ -364,7 +362,9 @@ settle(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, enum sl
 {
 	struct sl_callout_env *env = &pipeline->env;
 	const uint32_t path = env->path;
+	const uint64_t id = parked->id;
 	struct ending ending;
+	struct sl_flow *flow;
 
 	end(pipeline, snapshot, mode == SL_MODE_MONITOR, now_ns, parked, &ending);
 	env->path = path_of(&ending.burst);
@@ -374,6 +374,10 @@ settle(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, enum sl
 		judge_unseen(&ending, answer);
 	finish_replies(&ending.burst);
 	env->path = path;
+	/* Nobody would ever look at one that nobody waits for. */
+	flow = sl_flow_by_id(pipeline->flows->table, id);
+	if (flow != NULL && (flow->flags & SL_FLOW_PENDED) != 0)
+		sl_flow_discard(pipeline, flow);
 }
 
 /* --- A round. --- */

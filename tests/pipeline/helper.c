@@ -107,7 +107,8 @@ pend(const struct sluice_classify_in *in, uint64_t behaviour)
 		return in->meta->completion;
 	mock_pend_rc = host->pend(in->packet, &mock_token);
 	if (mock_pend_rc == 0)
-		return SLUICE_ACTION_BLOCK | MOCK_ABSORB | MOCK_CLEAR_RIGHT;
+		return SLUICE_ACTION_BLOCK | MOCK_ABSORB | MOCK_CLEAR_RIGHT |
+			(behaviour & MOCK_ABORT);
 	return behaviour;
 }
 

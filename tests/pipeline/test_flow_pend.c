@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Decisions that callouts put off (WFP sections 6.6 and 7.9, tests 11 and 12). */
-#include "flow_helper.h"
+#include "pend_helper.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,153 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define PERMIT SLUICE_ACTION_PERMIT
-#define BLOCK  (SLUICE_ACTION_BLOCK | MOCK_CLEAR_RIGHT)
-
-/* Frames that are held must outlive their bursts. */
-static struct packet pool[256];
-static uint32_t n_pool;
-
-static const struct shape web = {
-	.protocol = 6, .local_port = 40000, .remote_port = 80, .seq = 1000, .flags = SYN};
-static const struct shape dns_out = {.local_port = 4000, .remote_port = 53};
-static const struct shape dns_in = {.is_inbound = true, .local_port = 4000, .remote_port = 53};
-
-static struct packet *
-make(const struct shape *shape)
-{
-	struct packet *packet = &pool[n_pool++ % SL_ARRAY_LEN(pool)];
-
-	shape_build(packet, shape);
-	packet->frame.owner = packet;
-	return packet;
-}
-
-static struct sl_outcome
-send_in(struct fixture *fixture, const struct shape *shape, enum sl_mode mode)
-{
-	struct packet *packet = make(shape);
-	struct sl_outcome outcome;
-
-	sl_pipeline_run(fixture->pipeline, fixture->snapshot, mode,
-		shape->is_inbound ? PATH_IN : PATH_OUT, &packet->frame, 1, fixture->now_ns,
-		&outcome);
-	assert_int_equal(fixture->n_differences, 0);
-	return outcome;
-}
-
-static struct sl_outcome
-send(struct fixture *fixture, const struct shape *shape)
-{
-	return send_in(fixture, shape, SL_MODE_INLINE);
-}
-
-static void
-expect_held(struct fixture *fixture, const struct shape *shape)
-{
-	struct sl_outcome outcome = send(fixture, shape);
-
-	assert_int_equal(outcome.action, SL_OUTCOME_HELD);
-	assert_int_equal(outcome.reason, SL_REASON_NONE);
-}
-
-static void
-expect_dropped(struct fixture *fixture, const struct shape *shape, enum sl_reason reason)
-{
-	struct sl_outcome outcome = send(fixture, shape);
-
-	assert_int_equal(outcome.action, SL_VERDICT_BLOCK);
-	assert_int_equal(outcome.reason, reason);
-}
-
-static void
-expect_passed(struct fixture *fixture, const struct shape *shape)
-{
-	struct sl_outcome outcome = send(fixture, shape);
-
-	assert_int_equal(outcome.action, SL_VERDICT_PERMIT);
-	assert_int_equal(outcome.reason, SL_REASON_NONE);
-}
-
-static void
-tick(struct fixture *fixture, enum sl_mode mode)
-{
-	sl_pipeline_tick(fixture->pipeline, fixture->snapshot, mode, fixture->now_ns);
-}
-
-/* All that has been let go, with one outcome. Returns how many. */
-static uint32_t
-expect_released(struct fixture *fixture, uint8_t action, enum sl_reason reason)
-{
-	const struct sl_release *releases;
-	uint32_t n;
-
-	releases = sl_pipeline_releases(fixture->pipeline, &n);
-	for (uint32_t i = 0; i < n; i++) {
-		assert_int_equal(releases[i].outcome.action, action);
-		assert_int_equal(releases[i].outcome.reason, reason);
-	}
-	return n;
-}
-
-static const struct sl_release *
-release_of(struct fixture *fixture, uint32_t i)
-{
-	const struct sl_release *releases;
-	uint32_t n;
-
-	releases = sl_pipeline_releases(fixture->pipeline, &n);
-	assert_true(i < n);
-	return &releases[i];
-}
-
-static void
-answer(struct fixture *fixture, uint64_t what)
-{
-	assert_int_equal(mock_complete(mock_token, what), 0);
-	tick(fixture, SL_MODE_INLINE);
-}
-
-/* Nothing waits any more, and nobody is thought to. */
-static void
-expect_quiet(struct fixture *fixture)
-{
-	assert_true(counted(fixture)->pended == counted(fixture)->pend_ended);
-	assert_int_equal(sl_callout_contexts(sl_callout_plugin(fixture->registry, "mock")), 0);
-}
-
-static void
-add_pending(struct fixture *fixture, enum sluice_layer layer, const char *key, uint32_t flags)
-{
-	struct sl_filter *filter = fixture_filter(layer, key, "system");
-
-	filter->flags |= flags;
-	fixture_add_mock_filter(
-		fixture, filter, SLUICE_ACTION_CALLOUT_TERMINATING, MOCK_PEND | BLOCK);
-}
-
-static void
-start_with(struct fixture *fixture, const struct sl_flow_config *config, uint32_t flags)
-{
-	fixture_init_flows(fixture, SL_ENGINE_CHECK, 0, config);
-	add_pending(fixture, CONNECT, "connect", flags);
-	add_pending(fixture, ACCEPT, "accept", flags);
-	add_pending(fixture, SLUICE_LAYER_ALE_AUTH_CONNECT_V6, "connect6", flags);
-	add_pending(fixture, SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V6, "accept6", flags);
-	fixture_compile(fixture);
-	mock_reset();
-	n_pool = 0;
-}
-
-static void
-start(struct fixture *fixture)
-{
-	struct sl_flow_config config;
-
-	flow_config(&config);
-	start_with(fixture, &config, 0);
-}
 
 /* --- Answers. --- */
 
@@ -165,7 +18,7 @@ judge_again(const struct shape *shape, enum sluice_layer layer)
 	struct fixture fixture;
 	struct sl_flow_view view;
 
-	start(&fixture);
+	pend_start(&fixture);
 	expect_held(&fixture, shape);
 	assert_int_equal(mock_n_calls, 1);
 	assert_int_equal(mock_calls[0].layer, layer);
@@ -177,11 +30,11 @@ judge_again(const struct shape *shape, enum sluice_layer layer)
 	assert_true(fixture.counters->reasons[SL_REASON_ABSORBED] == 0);
 	assert_true(counted(&fixture)->opened[0] + counted(&fixture)->opened[1] == 0);
 
-	answer(&fixture, PERMIT);
+	pend_answer(&fixture, PERMIT);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
-	assert_ptr_equal(release_of(&fixture, 0)->held.frame.owner, &pool[0]);
+	assert_ptr_equal(pend_release(&fixture, 0)->held.frame.owner, &pend_pool[0]);
 	assert_int_equal(
-		release_of(&fixture, 0)->held.path, shape->is_inbound ? PATH_IN : PATH_OUT);
+		pend_release(&fixture, 0)->held.path, shape->is_inbound ? PATH_IN : PATH_OUT);
 	assert_int_equal(mock_n_calls, 2);
 	assert_int_equal(mock_calls[1].layer, layer);
 	assert_int_equal(mock_calls[1].flags & SLUICE_CONDITION_FLAG_IS_REAUTHORIZE,
@@ -240,7 +93,7 @@ test_syn_again(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 2; i++) {
 		shape.is_ip6 = i == 1;
-		start(&fixture);
+		pend_start(&fixture);
 		expect_held(&fixture, &shape);
 		for (uint32_t n = 0; n < 5; n++) {
 			pass_time(&fixture, SECOND);
@@ -248,7 +101,7 @@ test_syn_again(void **state)
 		}
 		assert_int_equal(mock_n_calls, 1);
 		assert_int_equal(counted(&fixture)->pended, 1);
-		answer(&fixture, PERMIT);
+		pend_answer(&fixture, PERMIT);
 		assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
 		expect_passed(&fixture, &shape);
 		assert_int_equal(mock_n_calls, 2);
@@ -266,16 +119,16 @@ test_block(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 2; i++) {
-		start(&fixture);
+		pend_start(&fixture);
 		fixture_add_all(&fixture, SLUICE_LAYER_ALE_AUTH_CONNECT_V4_DISCARD, "twin", NULL,
 			SLUICE_ACTION_PERMIT);
 		fixture_commit(&fixture);
 		expect_held(&fixture, &shapes[i]);
 		assert_false(sl_ring_get(fixture.events, &event));
-		answer(&fixture, BLOCK);
+		pend_answer(&fixture, BLOCK);
 		assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_FILTER), 1);
 		assert_string_equal(
-			fixture_key(&fixture, &release_of(&fixture, 0)->outcome), "connect");
+			fixture_key(&fixture, &pend_release(&fixture, 0)->outcome), "connect");
 		assert_int_equal(fixture.counters->reasons[SL_REASON_FILTER], 1);
 		assert_int_equal(
 			fixture.counters->layers[SLUICE_LAYER_ALE_AUTH_CONNECT_V4_DISCARD].permit,
@@ -301,10 +154,10 @@ test_absorb(void **state)
 	struct sl_event event;
 
 	(void)state;
-	start(&fixture);
+	pend_start(&fixture);
 	expect_held(&fixture, &dns_out);
 	expect_held(&fixture, &dns_out);
-	answer(&fixture, BLOCK | MOCK_ABSORB);
+	pend_answer(&fixture, BLOCK | MOCK_ABSORB);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_ABSORB, SL_REASON_ABSORBED), 2);
 	assert_false(sl_ring_get(fixture.events, &event));
 	assert_int_equal(flows_live(&fixture), 0);
@@ -322,17 +175,17 @@ test_held_in_order(void **state)
 	struct sl_flow_view view;
 
 	(void)state;
-	start(&fixture);
+	pend_start(&fixture);
 	for (uint16_t i = 0; i < 8; i++) {
 		shape.payload = i;
 		expect_held(&fixture, &shape);
 	}
 	expect_dropped(&fixture, &shape, SL_REASON_FLOW_PENDED);
 	assert_int_equal(mock_n_calls, 1);
-	answer(&fixture, PERMIT);
+	pend_answer(&fixture, PERMIT);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 8);
 	for (uint32_t i = 0; i < 8; i++)
-		assert_ptr_equal(release_of(&fixture, i)->held.frame.owner, &pool[i]);
+		assert_ptr_equal(pend_release(&fixture, i)->held.frame.owner, &pend_pool[i]);
 	assert_int_equal(mock_n_calls, 2);
 	flow_only(&fixture, &view);
 	assert_int_equal(view.packets[SLUICE_DIRECTION_OUTBOUND], 8);
@@ -349,7 +202,7 @@ test_held_bytes(void **state)
 	(void)state;
 	flow_config(&config);
 	config.pend.bytes = 300;
-	start_with(&fixture, &config, 0);
+	pend_start_with(&fixture, &config, 0);
 	shape.payload = 200;
 	expect_held(&fixture, &shape);
 	expect_dropped(&fixture, &shape, SL_REASON_FLOW_PENDED);
@@ -367,10 +220,10 @@ test_burst(void **state)
 	struct fixture fixture;
 
 	(void)state;
-	start(&fixture);
+	pend_start(&fixture);
 	for (uint32_t i = 0; i < 12; i++) {
 		shape.local_port = i == 5 ? 4001 : 4000;
-		frames[i] = make(&shape)->frame;
+		frames[i] = pend_make(&shape)->frame;
 	}
 	fixture_run(&fixture, PATH_OUT, frames, 12, outcomes);
 	for (uint32_t i = 0; i < 9; i++)
@@ -389,7 +242,7 @@ test_nothing_passes(void **state)
 	struct shape answer_of_web = web;
 
 	(void)state;
-	start(&fixture);
+	pend_start(&fixture);
 	expect_held(&fixture, &dns_out);
 	expect_dropped(&fixture, &dns_in, SL_REASON_FLOW_PENDED);
 	expect_held(&fixture, &web);
@@ -409,7 +262,7 @@ test_other_layers(void **state)
 	const struct sl_layer_counter *transport, *data;
 
 	(void)state;
-	start(&fixture);
+	pend_start(&fixture);
 	fixture_add_all(&fixture, SLUICE_LAYER_INBOUND_TRANSPORT_V4, "transport", NULL,
 		SLUICE_ACTION_PERMIT);
 	fixture_add_all(&fixture, DATAGRAM, "data", NULL, SLUICE_ACTION_PERMIT);
@@ -420,7 +273,7 @@ test_other_layers(void **state)
 	expect_held(&fixture, &dns_in);
 	assert_int_equal(transport->permit, 2);
 	assert_int_equal(data->permit, 0);
-	answer(&fixture, PERMIT);
+	pend_answer(&fixture, PERMIT);
 	assert_int_equal(transport->permit, 2);
 	assert_int_equal(data->permit, 2);
 	/* A layer behind it may still block packets. */
@@ -428,7 +281,7 @@ test_other_layers(void **state)
 	block_all(&fixture, DATAGRAM, "no-data");
 	fixture_commit(&fixture);
 	expect_held(&fixture, &(struct shape){.is_inbound = true, .local_port = 9});
-	answer(&fixture, PERMIT);
+	pend_answer(&fixture, PERMIT);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_FILTER), 1);
 	assert_int_equal(flows_live(&fixture), 2);
 	fixture_fini(&fixture);
@@ -443,14 +296,14 @@ test_timeout(void **state)
 	struct sl_event event;
 
 	(void)state;
-	start(&fixture);
+	pend_start(&fixture);
 	expect_held(&fixture, &dns_out);
 	expect_held(&fixture, &dns_out);
 	fixture.now_ns += 29999ull * 1000000;
-	tick(&fixture, SL_MODE_INLINE);
+	pend_tick(&fixture, SL_MODE_INLINE);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_NONE), 0);
 	fixture.now_ns += 2000000;
-	tick(&fixture, SL_MODE_INLINE);
+	pend_tick(&fixture, SL_MODE_INLINE);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_BLOCK, SL_REASON_PEND_TIMEOUT), 2);
 	assert_int_equal(mock_n_calls, 1);
 	assert_int_equal(fixture.counters->reasons[SL_REASON_PEND_TIMEOUT], 2);
@@ -462,7 +315,7 @@ test_timeout(void **state)
 	assert_int_equal(flows_live(&fixture), 0);
 	expect_quiet(&fixture);
 	/* An answer that comes now is for nobody. */
-	answer(&fixture, PERMIT);
+	pend_answer(&fixture, PERMIT);
 	assert_int_equal(counted(&fixture)->completions_late, 1);
 	assert_int_equal(counted(&fixture)->completed, 0);
 	fixture_fini(&fixture);
@@ -476,11 +329,11 @@ test_timeout_permits(void **state)
 
 	(void)state;
 	flow_config(&config);
-	start_with(&fixture, &config, SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED);
+	pend_start_with(&fixture, &config, SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED);
 	expect_held(&fixture, &dns_out);
 	expect_held(&fixture, &web);
 	fixture.now_ns += 30001ull * 1000000;
-	tick(&fixture, SL_MODE_INLINE);
+	pend_tick(&fixture, SL_MODE_INLINE);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 2);
 	assert_int_equal(mock_n_calls, 2);
 	assert_int_equal(flows_live(&fixture), 2);
@@ -498,18 +351,18 @@ test_clock_is_set(void **state)
 	const int64_t day_ns = 86400ll * SECOND;
 
 	(void)state;
-	start(&fixture);
+	pend_start(&fixture);
 	fixture.now_ns += (uint64_t)day_ns;
 	expect_held(&fixture, &dns_out);
 	fixture.now_ns += (uint64_t)day_ns;
 	sl_pipeline_step_clock(fixture.pipeline, day_ns, fixture.now_ns);
-	tick(&fixture, SL_MODE_INLINE);
+	pend_tick(&fixture, SL_MODE_INLINE);
 	assert_int_equal(counted(&fixture)->pend_ended, 0);
 	fixture.now_ns -= (uint64_t)day_ns;
 	sl_pipeline_step_clock(fixture.pipeline, -day_ns, fixture.now_ns);
-	tick(&fixture, SL_MODE_INLINE);
+	pend_tick(&fixture, SL_MODE_INLINE);
 	assert_int_equal(counted(&fixture)->pend_ended, 0);
-	answer(&fixture, PERMIT);
+	pend_answer(&fixture, PERMIT);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
 	fixture_fini(&fixture);
 }
@@ -524,12 +377,12 @@ test_no_age(void **state)
 	(void)state;
 	flow_config(&config);
 	config.pend.timeout_ms = 300000;
-	start_with(&fixture, &config, 0);
+	pend_start_with(&fixture, &config, 0);
 	expect_held(&fixture, &dns_out);
 	for (uint32_t i = 0; i < 28; i++)
 		pass_time(&fixture, 10ull * SECOND);
 	assert_int_equal(flows_live(&fixture), 1);
-	answer(&fixture, PERMIT);
+	pend_answer(&fixture, PERMIT);
 	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
 	pass_time(&fixture, 59ull * SECOND);
 	assert_int_equal(flows_live(&fixture), 1);
