@@ -421,7 +421,7 @@ test_directory(void **state)
 static void
 test_own_plugins(void **state)
 {
-	static const char *const names[] = {"count", "quota", "ratelimit", "reset"};
+	static const char *const names[] = {"consult", "count", "quota", "ratelimit", "reset"};
 	struct fixture *f = *state;
 	struct faults faults = {0};
 	struct sl_plugin_info info;

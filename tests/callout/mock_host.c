@@ -279,8 +279,8 @@ mock_refuse_completions(struct mock *mock, int rc)
 	pthread_mutex_unlock(&mock->lock);
 }
 
-void
-mock_await(struct mock *mock, uint32_t n_completions)
+static void
+await(struct mock *mock, const uint32_t *number, uint32_t wanted)
 {
 	struct timespec end;
 	int rc = 0;
@@ -288,10 +288,22 @@ mock_await(struct mock *mock, uint32_t n_completions)
 	assert_int_equal(clock_gettime(CLOCK_REALTIME, &end), 0);
 	end.tv_sec += MOCK_PATIENCE_S;
 	pthread_mutex_lock(&mock->lock);
-	while (mock->n_completions < n_completions && rc == 0)
+	while (*number < wanted && rc == 0)
 		rc = pthread_cond_timedwait(&mock->completed, &mock->lock, &end);
 	pthread_mutex_unlock(&mock->lock);
 	assert_int_equal(rc, 0);
+}
+
+void
+mock_await(struct mock *mock, uint32_t n_completions)
+{
+	await(mock, &mock->n_completions, n_completions);
+}
+
+void
+mock_await_refused(struct mock *mock, uint32_t n_refused)
+{
+	await(mock, &mock->n_completions_refused, n_refused);
 }
 
 uint64_t

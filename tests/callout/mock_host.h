@@ -83,6 +83,8 @@ struct sluice_classify_out mock_classify_flow(struct mock *mock, const struct sl
 void mock_refuse_completions(struct mock *mock, int rc);
 /* Waits until there are that many answers, and fails the test when they do not come. */
 void mock_await(struct mock *mock, uint32_t n_completions);
+/* The same until complete has refused that many. */
+void mock_await_refused(struct mock *mock, uint32_t n_refused);
 /* The answer to a token, which must have been given exactly once. */
 uint64_t mock_answer_to(struct mock *mock, uint64_t token);
 

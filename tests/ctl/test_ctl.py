@@ -346,7 +346,7 @@ class WithDaemon(Case):
     def test_plugins(self):
         text = self.ok("plugins").out
         self.assertIn("\nreset 1.0: loaded\n  blocks and tells the sender", "\n" + text)
-        self.assertEqual([p["key"] for p in self.ok("-j", "plugins").json["items"]], ["count", "quota", "ratelimit", "reset"])
+        self.assertEqual([p["key"] for p in self.ok("-j", "plugins").json["items"]], ["consult", "count", "quota", "ratelimit", "reset"])
         self.ok("plugins", "unload", "count")
         self.assertIn("count 1.0: unloaded", self.ok("plugins").out)
         self.fails(1, "(plugin_not_found)", "plugins", "unload", "count")
