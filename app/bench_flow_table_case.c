@@ -77,12 +77,15 @@ say(struct bench_flows *run, const struct bench_flow_table *figures)
 static int
 measure_all(const struct bench_flows *run, int output)
 {
+	static const uint32_t usual[] = {10000, 100000, 1000000, 10000000};
+	const uint32_t *sizes = run->n_sizes > 0 ? run->sizes : usual;
+	const size_t n = run->n_sizes > 0 ? run->n_sizes : SL_ARRAY_LEN(usual);
 	struct bench_flow_table figures;
 	struct sl_error err = {0};
 	int rc = start_eal(&err);
 
-	for (uint32_t i = 0; rc == 0 && i < run->n_sizes; i++) {
-		rc = bench_flow_table_measure(run->sizes[i], TURNS * run->repeat, &figures, &err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = bench_flow_table_measure(sizes[i], TURNS * run->repeat, &figures, &err);
 		if (rc == 0)
 			rc = bench_appliance_report(output, &figures, sizeof(figures), &err);
 	}

@@ -178,10 +178,12 @@ beside_testpmd(struct bench_flows *run, uint32_t n_flows, struct sl_error *err)
 int
 bench_flows_wire(struct bench_flows *run, struct sl_error *err)
 {
-	static const uint32_t sizes[] = {10000, 100000};
+	static const uint32_t usual[] = {10000, 100000};
+	const uint32_t *sizes = run->n_sizes > 0 ? run->sizes : usual;
+	const size_t n = run->n_sizes > 0 ? run->n_sizes : SL_ARRAY_LEN(usual);
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < SL_ARRAY_LEN(sizes); i++)
+	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = beside_testpmd(run, sizes[i], err);
 	return rc;
 }

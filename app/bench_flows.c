@@ -167,11 +167,7 @@ options(struct bench_flows *run, bool wanted[], int argc, char **argv)
 int
 bench_flows(int argc, char **argv)
 {
-	struct bench_flows run = {.sizes = {10000, 100000, 1000000, 10000000},
-		.n_sizes = 4,
-		.seconds = 3,
-		.repeat = 3,
-		.testpmd = "dpdk-testpmd"};
+	struct bench_flows run = {.seconds = 3, .repeat = 3, .testpmd = "dpdk-testpmd"};
 	bool wanted[SL_ARRAY_LEN(cases)];
 	struct sl_error err = {0};
 	cpu_set_t cpus;
