@@ -31,7 +31,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORKER_BURST_DEFAULT 32u
+#define WORKER_BURST_DEFAULT 64u
 #define WORKER_LANES_MAX     (2u * SL_DATAPATH_LINKS_MAX)
 #define WORKER_PATHS_MAX     (2u * SL_DATAPATH_LINKS_MAX)
 #define WORKER_INBOX_MAX     1024u /* packets; a power of two */
