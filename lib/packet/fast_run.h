@@ -79,6 +79,58 @@ sl_fast_tcp(const struct sl_frame *frame, uint32_t total, struct sl_meta *meta)
 	return true;
 }
 
+/* What TCP and UDP have in common. */
+struct sl_fast_transport {
+	uint32_t tcp;     /* a mask: all ones for TCP, 0 for UDP */
+	uint32_t size;    /* bytes of the header */
+	uint32_t payload; /* bytes behind it */
+};
+
+/*
+ * The same as the two above for packets of which SL_FAST_TCP bytes are readable.  TCP and UDP come mixed, and a
+ * branch that asks which it is would be guessed wrong half the time, which costs as much as all the rest.  So a mask
+ * chooses, and it is hidden from the compiler, which would make branches of it.
+ */
+static SL_ALWAYS_INLINE bool
+sl_fast_transport(const struct sl_frame *frame, uint32_t total, struct sl_fast_transport *out)
+{
+	const uint32_t taken = 1u << SL_PROTOCOL_TCP | 1u << SL_PROTOCOL_UDP;
+	const uint8_t *l4 = frame->bytes + SL_FAST_L4;
+	const uint32_t protocol = frame->bytes[SL_FAST_L3 + 9];
+	const uint32_t segment = total - SL_IP4_SIZE;
+	uint32_t tcp = 0u - (uint32_t)(protocol == SL_PROTOCOL_TCP);
+	uint32_t end, size, size_min;
+
+	__asm__("" : "+r"(tcp));
+	end = (segment & tcp) | (sl_be16(l4 + 4) & ~tcp);
+	size = ((l4[12] >> 4) * 4u & tcp) | (SL_UDP_SIZE & ~tcp);
+	size_min = (SL_TCP_SIZE & tcp) | (SL_UDP_SIZE & ~tcp);
+	*out = (struct sl_fast_transport){.tcp = tcp, .size = size, .payload = end - size};
+	if (SL_UNLIKELY((protocol > 31) | (~taken >> (protocol & 31) & 1) | (end > segment) |
+		    (size > end) | (size < size_min) | (size > frame->contiguous - SL_FAST_L4)))
+		return false;
+	return SL_LIKELY(size <= SL_TCP_SIZE) ||
+		sl_fast_tcp_options(l4 + SL_TCP_SIZE, size - SL_TCP_SIZE);
+}
+
+static SL_ALWAYS_INLINE bool
+sl_fast_tcp_or_udp(const struct sl_frame *frame, uint32_t total, struct sl_meta *meta)
+{
+	const uint8_t *l4 = frame->bytes + SL_FAST_L4;
+	struct sl_fast_transport transport;
+
+	if (SL_UNLIKELY(!sl_fast_transport(frame, total, &transport)))
+		return false;
+	if (SL_UNLIKELY(sl_udp_is_tunnel(sl_be16(l4 + 2))) && transport.tcp == 0)
+		meta->meta_flags |= SL_META_IS_TUNNEL;
+	meta->tcp_flags = (uint8_t)(l4[13] & transport.tcp);
+	meta->present |= (uint64_t)(transport.tcp & 1) << SL_SLOT_TCP_FLAGS;
+	meta->l4_len = (uint16_t)transport.size;
+	meta->payload_offset = (uint16_t)(SL_FAST_L4 + transport.size);
+	meta->payload_len = transport.payload;
+	return true;
+}
+
 /* The total length of an IPv4 packet of the kind that this path takes, 0 for any other. */
 static SL_ALWAYS_INLINE uint32_t
 sl_fast_ip_total(const struct sl_frame *frame)
@@ -169,6 +221,8 @@ sl_parse_fast(const struct sl_frame *frame, struct sl_meta *meta)
 	sl_fast_put_ip(ip, total, meta);
 	sl_fast_put_link(&copy, meta);
 	sl_meta_put_ports(meta, sl_be32(copy.bytes + SL_FAST_L4));
+	if (SL_LIKELY(copy.contiguous >= SL_FAST_TCP))
+		return sl_fast_tcp_or_udp(&copy, total, meta);
 	if (ip[9] == SL_PROTOCOL_UDP)
 		return sl_fast_udp(&copy, total, meta);
 	return ip[9] == SL_PROTOCOL_TCP && sl_fast_tcp(&copy, total, meta);
