@@ -27,7 +27,8 @@
 #define BENCH_FLOWS_REPEAT_MAX 21
 
 struct bench_flows {
-	uint32_t sizes[BENCH_FLOWS_SIZES_MAX]; /* how many flows; n_sizes 0: each case has its own */
+	uint32_t
+		sizes[BENCH_FLOWS_SIZES_MAX]; /* how many flows; n_sizes 0: each case has its own */
 	uint32_t n_sizes;
 	uint32_t seconds;
 	uint32_t repeat;

@@ -125,6 +125,9 @@ void sl_tcp_next(struct sl_tcp *tcp, const struct sl_tcp_segment *segment,
  * accepted by the parser.
  */
 bool sl_tcp_ride(struct sl_tcp *tcp, const struct sl_frame *frame, const struct sl_meta *meta);
+/* The same for a segment with these flags, of whose header 20 bytes are readable, with `payload` bytes behind it. */
+bool sl_tcp_ride_at(struct sl_tcp *tcp, const uint8_t *header, uint8_t flags, uint32_t payload,
+	enum sluice_direction direction);
 /*
  * Whether an ICMP error about a segment with that sequence number, sent in `direction`, can be true
  * (RFC 5927): the number is one that is on its way.

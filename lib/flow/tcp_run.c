@@ -271,23 +271,35 @@ be32(const uint8_t *at)
 	return __builtin_bswap32(be);
 }
 
+static SL_ALWAYS_INLINE bool
+ride_at(struct sl_tcp *tcp, const uint8_t *header, uint8_t flags, uint32_t payload,
+	enum sluice_direction direction)
+{
+	const struct sl_tcp_segment segment = {
+		.seq = be32(header + 4),
+		.ack = be32(header + 8),
+		.length = payload,
+		.window = (uint16_t)be32(header + 12),
+		.flags = flags,
+	};
+
+	return rides(tcp, &segment, direction);
+}
+
+bool
+sl_tcp_ride_at(struct sl_tcp *tcp, const uint8_t *header, uint8_t flags, uint32_t payload,
+	enum sluice_direction direction)
+{
+	return ride_at(tcp, header, flags, payload, direction);
+}
+
 bool
 sl_tcp_ride(struct sl_tcp *tcp, const struct sl_frame *frame, const struct sl_meta *meta)
 {
-	const uint8_t *header = frame->bytes + meta->l4_offset;
-	struct sl_tcp_segment segment;
-
-	if (SL_UNLIKELY(frame->contiguous < meta->l4_offset + TCP_HEADER_SIZE ||
-		    (meta->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST)) != 0))
+	if (SL_UNLIKELY(frame->contiguous < meta->l4_offset + TCP_HEADER_SIZE))
 		return false;
-	segment = (struct sl_tcp_segment){
-		.seq = be32(header + 4),
-		.ack = be32(header + 8),
-		.length = meta->payload_len,
-		.window = (uint16_t)be32(header + 12),
-		.flags = meta->tcp_flags,
-	};
-	return rides(tcp, &segment, meta->direction);
+	return ride_at(tcp, frame->bytes + meta->l4_offset, meta->tcp_flags, meta->payload_len,
+		meta->direction);
 }
 
 bool

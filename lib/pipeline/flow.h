@@ -96,6 +96,7 @@ struct sl_flow_step {
 	const struct sl_park_answer *completing;
 
 	/* By packet. */
+	struct sl_glance glances[SL_PIPELINE_BURST_MAX]; /* of those that may go along */
 	struct sl_flow *found[SL_PIPELINE_BURST_MAX];
 	uint64_t hashes[SL_PIPELINE_BURST_MAX];
 	struct sl_flow_key keys[SL_PIPELINE_BURST_MAX];
@@ -114,6 +115,10 @@ struct sl_flows {
 	uint32_t sweep_at;
 	uint64_t swept; /* places looked at since the policy changed */
 	struct sl_trails trails;
+
+	/* Whether packets of a direction may go along with their flows unseen by any layer, see along_run.c. */
+	bool may_go_along[2];
+	uint8_t along_pause; /* bursts for which it is not tried, because few of the last one did */
 
 	const struct sl_snapshot *snapshot; /* of the last burst */
 	uint64_t revision;
@@ -149,7 +154,18 @@ void sl_flow_step_unannounce(struct sl_burst *burst, uint64_t members);
 /* Fragments that go one by one: judged as first packets each time; returns those that stop. */
 uint64_t sl_flow_judge_untracked(struct sl_burst *burst, uint64_t members);
 
+/*
+ * Before anything else of a burst of an Ethernet link: lets those of its first n packets go whose flows are known and
+ * which no layer, and nobody else, wants to see; returns them.  The others' metadata are made.
+ */
+uint64_t sl_flow_go_along(struct sl_burst *burst, uint32_t n);
+/* True when no layer is going to see the packets of a direction that may go along. */
+bool sl_flow_is_unseen(const struct sl_snapshot *snapshot, enum sluice_direction direction);
+
 /* --- Parts of the step. --- */
+
+/* Begins a step with these packets. */
+void sl_flow_step_start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members);
 
 /* Opens a flow with a packet that has none. */
 void sl_flow_open(struct sl_flow_step *step, uint32_t packet);
@@ -282,6 +298,16 @@ static inline bool
 sl_flow_is_tcp(const struct sl_flow *flow)
 {
 	return flow->key.protocol == 6;
+}
+
+/* True for a flow about whose next packet nothing is to be decided but what TCP says. */
+static SL_ALWAYS_INLINE bool
+sl_flow_is_plain(const struct sl_flow_step *step, const struct sl_flow *flow)
+{
+	return flow != NULL && (flow->flags & step->odd_flags) == step->odd_value &&
+		(flow->flags & (SL_FLOW_OUTBOUND | SL_FLOW_REPLIED)) != step->unanswered &&
+		flow->generation == step->generations[sl_auth_of(flow)] &&
+		step->now_ms - flow->last_ms < step->fresh_ms;
 }
 
 /* What a multicast or broadcast packet from inside opens takes answers of every remote host. */

@@ -27,10 +27,13 @@ sl_flow_notice(struct sl_flows *flows, const struct sl_snapshot *snapshot)
 	flows->revision = snapshot->revision;
 	flows->epoch++;
 	flows->swept = 0;
+	for (uint32_t direction = 0; direction < 2; direction++)
+		flows->may_go_along[direction] =
+			sl_flow_is_unseen(snapshot, (enum sluice_direction)direction);
 }
 
-static void
-start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
+void
+sl_flow_step_start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members)
 {
 	struct sl_flows *flows = burst->pipeline->flows;
 
@@ -104,7 +107,7 @@ sl_flow_step_find(struct sl_burst *burst, uint64_t members)
 	const struct sl_flow_table *table = burst->pipeline->flows->table;
 	uint32_t n = members == 0 ? 0 : 64u - (uint32_t)__builtin_clzll(members);
 
-	start(step, burst, members);
+	sl_flow_step_start(step, burst, members);
 	if (n == 0)
 		return;
 	for (uint32_t i = 0; i < n; i++) {
@@ -263,17 +266,6 @@ meet(struct sl_flow_step *step, uint32_t packet)
 	}
 }
 
-/* True for a packet of a flow about which nothing is to be decided but what TCP says. */
-static SL_ALWAYS_INLINE bool
-is_plain(const struct sl_flow_step *step, uint32_t packet, const struct sl_flow *flow)
-{
-	return flow != NULL && (flow->flags & step->odd_flags) == step->odd_value &&
-		(flow->flags & (SL_FLOW_OUTBOUND | SL_FLOW_REPLIED)) != step->unanswered &&
-		flow->generation == step->generations[sl_auth_of(flow)] &&
-		step->now_ms - flow->last_ms < step->fresh_ms &&
-		(step->special >> packet & 1) == 0 && !step->is_full;
-}
-
 /* --- Waves. --- */
 
 /* A plain packet goes with its flow; true when it did. */
@@ -301,8 +293,8 @@ meet_some(struct sl_flow_step *step, uint64_t packets, bool is_tcp)
 	for (; packets != 0; packets &= packets - 1) {
 		packet = (uint32_t)__builtin_ctzll(packets);
 		flow = step->found[packet];
-		if (SL_LIKELY(
-			    is_plain(step, packet, flow) && ride_plain(step, packet, flow, is_tcp)))
+		if (SL_LIKELY(sl_flow_is_plain(step, flow) && (step->special >> packet & 1) == 0 &&
+			    !step->is_full && ride_plain(step, packet, flow, is_tcp)))
 			continue;
 		meet(step, packet);
 	}

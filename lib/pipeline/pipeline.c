@@ -26,7 +26,7 @@ make_paths(struct sl_pipeline *pipeline, const struct sl_path *paths, uint32_t n
 		pipeline->meta_list[i] = &pipeline->metas[i];
 	}
 	pipeline->n_paths = n;
-	pipeline->last = pipeline->metas;
+	pipeline->last = pipeline->meta_list;
 	return 0;
 }
 

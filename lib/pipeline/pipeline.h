@@ -39,9 +39,12 @@ struct sl_pipeline {
 
 	uint32_t n_paths;
 	struct sl_path *paths;
-	struct sl_meta *metas;            /* SL_PIPELINE_BURST_MAX a path */
-	struct sl_meta **meta_list;       /* their addresses, as the parser takes them */
-	const struct sl_meta *last;       /* those of the last burst */
+	struct sl_meta *metas;       /* SL_PIPELINE_BURST_MAX a path */
+	struct sl_meta **meta_list;  /* their addresses, as the parser takes them */
+	struct sl_meta *const *last; /* those of the last burst */
+	const struct sl_frame *last_frames;
+	enum sl_link_type last_link;
+	uint64_t unparsed;                /* packets of the last burst that went without metadata */
 	struct sl_flows *flows;           /* NULL: none are kept */
 	struct sl_reassembly *reassembly; /* NULL: fragments are not held */
 	struct sl_park *park;             /* NULL: callouts cannot put decisions off */

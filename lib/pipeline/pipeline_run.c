@@ -118,15 +118,15 @@ sl_pipeline_judge_whole(struct sl_burst *burst, const uint64_t sets[SL_ORDER_CLA
 
 /* Takes the burst through its layers, one layer at a time. */
 static void
-judge(struct sl_burst *burst, uint32_t n)
+judge(struct sl_burst *burst, uint32_t n, uint64_t alive)
 {
 	const struct sl_order *order = &sl_order[burst->path->direction];
 	uint64_t sets[SL_ORDER_CLASS_COUNT];
-	uint64_t alive = first_packets(n), viewed = 0, refused;
+	uint64_t viewed = 0, refused;
 
-	refused = sl_pipeline_sort(burst, n, sets);
+	refused = sl_pipeline_sort(burst, n, sets) & alive;
 	if (SL_UNLIKELY(sets[SL_ORDER_FRAGMENT] != 0))
-		viewed = sl_reassembly_viewed(burst, sets[SL_ORDER_FRAGMENT] & ~refused);
+		viewed = sl_reassembly_viewed(burst, alive & sets[SL_ORDER_FRAGMENT] & ~refused);
 	alive = sl_pipeline_visit_some(burst, sets, 0, order->n_before_ip, alive & ~viewed);
 	if ((alive & refused) != 0) {
 		sl_pipeline_refuse(burst, alive & refused);
@@ -175,6 +175,23 @@ sl_pipeline_sweep_replies(struct sl_burst *burst)
 	env->n_replies_refused = 0;
 }
 
+/* Makes metadata of those that are left of a burst. */
+static void
+parse(const struct sl_burst *burst, struct sl_meta *const metas[], uint32_t n, uint64_t packets)
+{
+	const enum sl_link_type link = burst->path->link_type;
+
+	if (packets == first_packets(n)) {
+		sl_packet_parse(link, burst->frames, n, metas);
+		return;
+	}
+	for (; packets != 0; packets &= packets - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(packets);
+
+		sl_packet_parse(link, &burst->frames[i], 1, &metas[i]);
+	}
+}
+
 /* In mode monitor everything leaves; outcomes keep what would have happened. */
 static void
 let_pass(struct sl_outcome *outcomes, uint32_t n)
@@ -213,14 +230,21 @@ sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot
 		.reasons = pipeline->counters->reasons,
 		.now_ns = now_ns,
 	};
+	uint64_t alive;
 
-	pipeline->last = burst.metas;
+	pipeline->last = metas;
+	pipeline->last_link = burst.path->link_type;
+	pipeline->last_frames = frames;
+	pipeline->unparsed = 0;
 	start(&burst);
 	sl_reassembly_start(pipeline, snapshot, mode, now_ns);
 	permit_all(outcomes, n);
 	if (snapshot != NULL && mode == SL_MODE_BYPASS)
 		return;
-	sl_packet_parse(burst.path->link_type, frames, n, metas);
+	if (pipeline->flows != NULL && snapshot != NULL && mode != SL_MODE_BLOCK)
+		pipeline->unparsed = sl_flow_go_along(&burst, n);
+	alive = first_packets(n) & ~pipeline->unparsed;
+	parse(&burst, metas, n, alive);
 	if (snapshot == NULL) {
 		sl_pipeline_stop_all(&burst, first_packets(n), SL_REASON_NO_POLICY);
 		return;
@@ -233,7 +257,8 @@ sl_pipeline_run(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot
 		burst.is_monitor = true;
 		burst.reasons = pipeline->counters->would_drop;
 	}
-	judge(&burst, n);
+	if (alive != 0)
+		judge(&burst, n, alive);
 	if (pipeline->flows != NULL) {
 		sl_flow_obey(pipeline, snapshot, now_ns);
 		sl_flow_tend(pipeline, snapshot, now_ns);
@@ -310,5 +335,8 @@ sl_pipeline_releases(const struct sl_pipeline *pipeline, uint32_t *n)
 const struct sl_meta *
 sl_pipeline_meta(const struct sl_pipeline *pipeline, uint32_t i)
 {
-	return &pipeline->last[i];
+	if ((pipeline->unparsed >> i & 1) != 0)
+		sl_packet_parse(
+			pipeline->last_link, &pipeline->last_frames[i], 1, &pipeline->last[i]);
+	return pipeline->last[i];
 }

@@ -191,8 +191,8 @@ const struct sl_fragments *sl_pipeline_fragments(const struct sl_pipeline *pipel
  */
 const struct sl_reply *sl_pipeline_replies(const struct sl_pipeline *pipeline, uint32_t *n);
 /*
- * Metadata of packet i of the last burst; valid until the next run.  Left over from an earlier burst in
- * mode bypass.
+ * Metadata of packet i of the last burst, whose frames must still be there; valid until the next run.  Left over
+ * from an earlier burst in mode bypass.
  */
 const struct sl_meta *sl_pipeline_meta(const struct sl_pipeline *pipeline, uint32_t i);
 

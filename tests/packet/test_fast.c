@@ -3,6 +3,7 @@
 #include "packet/workbench.h"
 
 #include "packet/fast_run.h"
+#include "packet/sl_glance.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,6 +95,68 @@ test_agrees_with_the_full_parser(void **state)
 	assert_in_range(n_fast, ROUNDS / 20, ROUNDS - ROUNDS / 20);
 }
 
+static void
+compare_glance(const struct sl_glance *glance, const struct sl_meta *meta, const uint8_t *bytes)
+{
+	assert_int_equal(meta->reason, SL_REASON_NONE);
+	assert_int_equal(meta->ip_version, 4);
+	assert_int_equal(meta->vlan_n, 0);
+	assert_int_equal(meta->meta_flags & (SL_META_IS_FRAGMENT | SL_META_IS_ICMP_ERROR), 0);
+	assert_int_equal(meta->l4_offset, SL_GLANCE_L4);
+	assert_memory_equal(&glance->src, bytes + 26, 4);
+	assert_memory_equal(&glance->dst, bytes + 30, 4);
+	assert_int_equal(glance->src_port, meta->src_port);
+	assert_int_equal(glance->dst_port, meta->dst_port);
+	assert_int_equal(glance->protocol, meta->protocol);
+	assert_int_equal(glance->payload_len, meta->payload_len);
+	assert_int_equal(glance->is_tcp, meta->protocol == 6);
+	assert_int_equal(glance->tcp_flags, meta->protocol == 6 ? meta->tcp_flags : 0);
+}
+
+/* What a glance takes, the full parser finds no fault in, and says the same of; what it leaves is named. */
+static void
+test_glance(void **state)
+{
+	static const char *const names[] = {"udp", "tcp", "tcp_timestamps", "ip4_padded",
+		"ip4_all_options", "tagged", "ip4_fragment_first_udp", "icmp_echo", "ip6_plain"};
+	unsigned int seed = 1;
+	uint32_t n_taken = 0, n_kin = 0;
+	struct sl_meta meta;
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		const struct sl_build *build = workbench_sample(
+			names[(size_t)i % SL_ARRAY_LEN(names)], SLUICE_DIRECTION_INBOUND, &meta);
+		struct sl_frame frame = {build->bytes, build->len, build->len, NULL, 0};
+		struct sl_meta *metas = &meta;
+		struct sl_glance_sets sets;
+		struct sl_glance glance;
+
+		if (rand_r(&seed) % 2)
+			build->bytes[(uint32_t)rand_r(&seed) % SL_MIN(build->len, 70)] =
+				(uint8_t)rand_r(&seed);
+		if (rand_r(&seed) % 2)
+			sl_build_ip4_checksum(build->bytes + 14);
+		if (rand_r(&seed) % 8 == 0)
+			frame.contiguous = (uint32_t)rand_r(&seed) % (build->len + 1);
+		sl_packet_glance(&frame, 1, &glance, &sets);
+		sl_packet_parse(SL_LINK_ETHERNET, &frame, 1, &metas);
+		if ((sets.tcp | sets.udp) != 0) {
+			compare_glance(&glance, &meta, build->bytes);
+			assert_int_equal(sets.tcp, glance.is_tcp);
+			assert_int_equal(sets.kin, 0);
+			n_taken++;
+		} else if (meta.reason == SL_REASON_NONE && meta.ip_version == 4 &&
+			meta.vlan_n == 0 && meta.ether_type == 0x0800 &&
+			(meta.protocol == 6 || meta.protocol == 17)) {
+			assert_int_equal(sets.kin, 1);
+			n_kin++;
+		}
+	}
+	assert_true(n_taken > ROUNDS / 10);
+	assert_true(n_kin > ROUNDS / 100);
+}
+
 int
 main(void)
 {
@@ -101,6 +164,7 @@ main(void)
 		cmocka_unit_test(test_takes_common_packets),
 		cmocka_unit_test(test_leaves_all_others),
 		cmocka_unit_test(test_agrees_with_the_full_parser),
+		cmocka_unit_test(test_glance),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

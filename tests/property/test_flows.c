@@ -3,6 +3,8 @@
 #include "flow_model.h"
 #include "random.h"
 
+#include "pipeline/flow.h"
+
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,12 +26,15 @@ struct play {
 	uint32_t n_keys;
 	uint64_t seed;
 	uint32_t reasons[SL_REASON_COUNT];
+	bool has_ale_alone; /* filters at ALE layers only, so that packets may go along with their flows */
+	uint32_t n_along; /* that did */
 };
 
 /* --- Policies. --- */
 
 static const uint16_t ports[] = {53, 80, 2000, 5353, 40000, 50000};
 static const uint32_t remotes[] = {HOST_OUT, HOST_OUT + 1};
+/* The first three are ALE layers. */
 static const enum sluice_layer layers[] = {CONNECT, ACCEPT, ESTABLISHED, STREAM, DATAGRAM,
 	SLUICE_LAYER_INBOUND_TRANSPORT_V4, SLUICE_LAYER_OUTBOUND_TRANSPORT_V4};
 
@@ -83,7 +88,8 @@ add_condition(struct play *play, struct sl_filter *filter)
 static void
 add_filter(struct play *play)
 {
-	const enum sluice_layer layer = PICK(play, layers);
+	const enum sluice_layer layer =
+		layers[random_below(&play->random, play->has_ale_alone ? 3 : SL_ARRAY_LEN(layers))];
 	struct sl_filter *filter;
 	const char *key = play->keys[play->n_keys];
 
@@ -291,7 +297,10 @@ burst(struct play *play, uint32_t n_max)
 		frames[i] = play->packets[i].packet.frame;
 		frames[i].bytes = play->packets[i].packet.bytes;
 	}
+	/* Not only where most of a burst goes along. */
+	play->fixture.pipeline->flows->along_pause = 0;
 	fixture_run(&play->fixture, is_inbound ? PATH_IN : PATH_OUT, frames, n, outcomes);
+	play->n_along += (uint32_t)__builtin_popcountll(play->fixture.pipeline->unparsed);
 	for (uint32_t i = 0; i < n; i++) {
 		play->packets[i].packet.frame.bytes = play->packets[i].packet.bytes;
 		compare_outcome(play, i, &outcomes[i]);
@@ -318,6 +327,7 @@ begin(struct play *play, uint64_t seed)
 		play->config.timeout_ms[i] += 500;
 	play->n_keys = 0;
 	play->n_filters = 0;
+	play->has_ale_alone = false;
 }
 
 static void
@@ -337,6 +347,7 @@ test_bursts(void **state)
 	(void)state;
 	for (uint64_t i = 0; i < 300 / RANDOM_SLOWNESS; i++) {
 		begin(play, seed + i);
+		play->has_ale_alone = random_chance(&play->random, 50);
 		start(play);
 		for (uint32_t k = 0; k < 60; k++) {
 			if (random_chance(&play->random, 25))
@@ -359,6 +370,7 @@ test_bursts(void **state)
 	assert_true(play->reasons[SL_REASON_TCP_OUT_OF_WINDOW] > 10);
 	assert_true(play->reasons[SL_REASON_TCP_BAD_FLAGS] > 100);
 	assert_true(play->reasons[SL_REASON_ICMP_ERROR_UNRELATED] > 100);
+	assert_in_range(play->n_along, 1000, UINT32_MAX);
 	free(play);
 }
 
