@@ -221,13 +221,17 @@ lab_sum(struct sl_datapath *datapath, struct sl_counters *sum)
 void
 lab_await_received(struct sl_datapath *datapath, uint64_t n)
 {
+	const struct sl_plane *plane = sl_datapath_plane(datapath);
 	const struct timespec step = {.tv_nsec = 1000000};
 	static struct sl_counters sum;
 
 	for (int i = 0; i < 10000; i++) {
 		lab_sum(datapath, &sum);
-		if (sum.links[0][0].rx_packets + sum.links[0][1].rx_packets >= n)
+		if (sum.links[0][0].rx_packets + sum.links[0][1].rx_packets >= n) {
+			/* They are counted before they are judged. */
+			plane->ops->synchronize(plane->ctx);
 			return;
+		}
 		nanosleep(&step, NULL);
 	}
 	fprintf(stderr, "only %llu of %llu packets were received\n",
