@@ -185,6 +185,10 @@ test_not_here(void **state)
 	f->env.n_pends_max = 0;
 	assert_not_here(f);
 	f->env.n_pends_max = ROOM;
+	/* A discard twin only looks on. */
+	f->env.is_discard = true;
+	assert_not_here(f);
+	f->env.is_discard = false;
 	/* No flow. */
 	f->meta.flow.entry = NULL;
 	assert_not_here(f);
