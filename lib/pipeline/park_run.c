@@ -53,7 +53,10 @@ path_of(const struct sl_burst *burst)
 	return (uint32_t)(burst->path - burst->pipeline->paths);
 }
 
-/* Holds a packet of the opener's direction, or drops it. */
+/*
+ * Holds a packet that came the way of the first one, or drops it: what comes another way is of the other direction, or of
+ * another link.
+ */
 static void
 hold(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow,
 	const struct sl_parked *parked)
@@ -120,7 +123,6 @@ sl_park_meet(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 	const uint64_t bit = (uint64_t)1 << packet;
 	struct sl_burst *burst = step->burst;
 	struct sl_flow_table *table = burst->pipeline->flows->table;
-	const bool is_outbound = burst->path->direction == SLUICE_DIRECTION_OUTBOUND;
 
 	if (step->completing != NULL) {
 		sl_flow_pend(table, flow, false, burst->now_ns);
@@ -128,8 +130,7 @@ sl_park_meet(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 		step->opening |= bit;
 		if (!sl_flow_is_tcp(flow))
 			step->establishing |= bit;
-	} else if (((flow->flags & SL_FLOW_OUTBOUND) != 0) == is_outbound &&
-		!sl_flow_is_tcp(flow)) {
+	} else if (!sl_flow_is_tcp(flow)) {
 		hold(step, packet, flow,
 			sl_parking_find(burst->pipeline->park->table, sl_flow_id(table, flow)));
 	} else {
