@@ -499,12 +499,17 @@ static void
 test_too_many_in_flight(void **state)
 {
 	struct fixture *f = *state;
+	struct consult_asker *asker = f->mock.instance;
 
 	start(f, ", \"timeout_ms\": 300000");
-	for (uint32_t i = 0; i < CONSULT_IN_FLIGHT; i++) {
+	/* Also when all come at once. */
+	pthread_mutex_lock(&asker->lock);
+	for (uint32_t i = 0; i < CONSULT_IN_FLIGHT; i++)
 		ask(f);
+	pthread_mutex_unlock(&asker->lock);
+	for (uint32_t i = 0; i < CONSULT_IN_FLIGHT; i++)
 		adviser_read(&f->program);
-	}
+	assert_int_equal(f->mock.n_completions, 0);
 	ask(f);
 	assert_block(judge_nth(f, 1));
 	assert_int_equal(f->mock.counters[FULL], 1);

@@ -9,7 +9,8 @@
  *    "timeout_ms": N,               10 .. 300,000, 5,000 unless given: an answer that takes longer is none
  *    "cache_seconds": N}            0 .. 3,600, 0 unless given: how long an answer holds for the same two hosts,
  *                                   protocol, direction and port of the service (consult_memory.h)
- * Filters with the same socket share a connection.  What is said on it is in consult_link.h.
+ * Filters with the same socket share a connection, on which up to 1,024 questions wait for an answer; up to 64 programs
+ * are asked.  What is said on it is in consult_link.h.  Whoever may put a socket at that path decides.
  *
  * A flow is asked about once, when it is opened.  When the policy changes, a flow that was let in stays so: it is not
  * being opened.  Where a decision cannot be put off - in the middle of a connection whose beginning was not seen, or

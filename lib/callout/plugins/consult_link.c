@@ -11,14 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINE_SIZE 512u         /* more than a question has */
-#define OUT_SIZE  (64u * 1024) /* bytes that wait to be sent */
-#define IN_SIZE   4096u        /* bytes of answers; no line may be longer */
-#define READS_MAX 16           /* at a time; then it is another's turn */
-#define BACKOFF_MIN \
-	UINT64_C(10000000) /* ns after a failure until the next attempt, doubled each time */
-#define BACKOFF_MAX   UINT64_C(1000000000) /* ns */
-#define EXPIRY_PERIOD UINT64_C(5000000)    /* ns between looks for answers that are overdue */
+#define LINE_SIZE 384u                                    /* more than a question has */
+#define OUT_SIZE  ((size_t)CONSULT_IN_FLIGHT * LINE_SIZE) /* that wait to be sent */
+#define IN_SIZE   4096u /* bytes of answers; no line may be longer */
+#define READS_MAX 16    /* at a time; then it is another's turn */
+/* ns after a failure until the next attempt; it doubles with each. */
+#define BACKOFF_MIN   UINT64_C(10000000)
+#define BACKOFF_MAX   UINT64_C(1000000000)
+#define EXPIRY_PERIOD UINT64_C(5000000) /* ns between looks for answers that are overdue */
 #define MS            UINT64_C(1000000)
 #define NO_ROOM       (-105)
 
