@@ -19,6 +19,7 @@ uint32_t mock_gone_after;
 
 uint64_t mock_token;
 int mock_pend_rc;
+mock_pend_fn *mock_on_pend;
 
 static const struct sluice_host *host; /* as the mock was given it */
 
@@ -106,6 +107,8 @@ pend(const struct sluice_classify_in *in, uint64_t behaviour)
 	if ((in->meta->valid & SLUICE_METADATA_COMPLETION) != 0)
 		return in->meta->completion;
 	mock_pend_rc = host->pend(in->packet, &mock_token);
+	if (mock_pend_rc == 0 && mock_on_pend != NULL)
+		mock_on_pend(mock_token);
 	if (mock_pend_rc == 0)
 		return SLUICE_ACTION_BLOCK | MOCK_ABSORB | MOCK_CLEAR_RIGHT |
 			(behaviour & MOCK_ABORT);
@@ -456,16 +459,28 @@ fixture_compile(struct fixture *fixture)
 	fixture->snapshot = compile(fixture, NULL);
 }
 
-void
-fixture_commit(struct fixture *fixture)
+struct sl_snapshot *
+fixture_replace(struct fixture *fixture)
 {
 	struct sl_snapshot *previous = fixture->snapshot;
 
 	fixture->revision++;
 	fixture->snapshot = compile(fixture, previous);
-	for (int i = 0; previous != NULL && i < SLUICE_LAYER_COUNT; i++)
-		unbind(previous->layers[i]);
-	sl_snapshot_free(previous);
+	return previous;
+}
+
+void
+fixture_retire(struct sl_snapshot *snapshot)
+{
+	for (int i = 0; snapshot != NULL && i < SLUICE_LAYER_COUNT; i++)
+		unbind(snapshot->layers[i]);
+	sl_snapshot_free(snapshot);
+}
+
+void
+fixture_commit(struct fixture *fixture)
+{
+	fixture_retire(fixture_replace(fixture));
 }
 
 void

@@ -70,6 +70,9 @@ void fixture_add_missing(
 void fixture_compile(struct fixture *fixture);
 /* Compiles what the policy is now: the next revision. */
 void fixture_commit(struct fixture *fixture);
+/* The same in two steps: the previous snapshot is the caller's, who retires it when nobody uses it any more. */
+struct sl_snapshot *fixture_replace(struct fixture *fixture);
+void fixture_retire(struct sl_snapshot *snapshot);
 /* Takes a filter out of the policy. */
 void fixture_remove(struct fixture *fixture, const char *key);
 /* Judges the packets at once, in mode inline. */
@@ -117,6 +120,9 @@ void mock_reset(void);
 /* The flow that was pended last, and what pend answered last. */
 extern uint64_t mock_token;
 extern int mock_pend_rc;
+/* Is told of every flow that is pended, on the thread of its worker; NULL: nobody. */
+typedef void mock_pend_fn(uint64_t token);
+extern mock_pend_fn *mock_on_pend;
 /* Answers for a flow; any thread. */
 int mock_complete(uint64_t token, uint64_t answer);
 
