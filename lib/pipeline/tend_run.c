@@ -3,11 +3,15 @@
 #include "pipeline/park.h"
 
 #define COMMANDS_MAX 32u
-#define DUE_MAX      SL_PIPELINE_BURST_MAX
-#define DUE_WORK     128u /* entries looked at */
-#define SWEEP_MAX    16u  /* flows judged */
-#define SWEEP_WORK   64u  /* places looked at */
-#define FORGET_WORK  256u /* contexts looked at */
+/*
+ * As many as a burst of the default size opens, and each burst and each round ends as many.  More at a time, and what a
+ * round is kept for when something interrupts it and takes its caches comes near the 20 us that it may be.
+ */
+#define DUE_MAX     (SL_PIPELINE_BURST_MAX / 2)
+#define DUE_WORK    64u  /* entries looked at */
+#define SWEEP_MAX   16u  /* flows judged */
+#define SWEEP_WORK  64u  /* places looked at */
+#define FORGET_WORK 256u /* contexts looked at */
 
 /* --- Commands. --- */
 

@@ -245,6 +245,15 @@ class Flows(Bench):
         self.assertEqual(len(lines), 3)
         self.assertGreater(lines["established, 10,000 filters at recv_accept"]["figure"], 0)
 
+    def test_stall(self):
+        lines = self.json("flows", "--only", "stall", "--repeat", 1)["results"]
+        self.assertEqual(len(lines), 8)
+        for line in lines[::4]:
+            self.assertGreater(line["figure"], 0)
+        for line in lines[1:4] + lines[5:]:
+            ours, beside = (float(line[side].split()[0]) for side in ("ours", "peer"))
+            self.assertAlmostEqual(line["figure"], ours - beside, delta=0.2)
+
     def test_bad_options(self):
         self.refused('--only: "walk"; allowed: table, new, stall, storm, storm-wire, wire, filters', "flows", "--only", "walk")
         self.refused('--only: "new,"', "flows", "--only", "new,")
