@@ -489,6 +489,10 @@ test_host_services(void **state)
 	assert_int_equal(host->json_integer(NULL, "a", 0, 9, &value), -22);
 	assert_int_equal(host->json_strict("{\"b\":3}", members, NULL, 0), -2);
 	assert_int_equal(host->json_strict(NULL, members, NULL, 0), -22);
+	assert_int_equal(host->json_string("{\"a\":\"b\"}", "a", text, sizeof(text)), 0);
+	assert_string_equal(text, "b");
+	assert_int_equal(host->json_string("{}", "a", text, sizeof(text)), -2);
+	assert_int_equal(host->json_string(NULL, "a", text, sizeof(text)), -22);
 	sl_callout_registry_free(registry);
 }
 
