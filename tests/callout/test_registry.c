@@ -465,6 +465,7 @@ test_host_services(void **state)
 	const struct sl_layer *const *layers;
 	const struct sluice_host *host;
 	int64_t value = 0;
+	char text[8];
 	uint32_t n;
 
 	(void)state;
