@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Decisions that a callout puts off (WFP 6.6, 7.9 items 11 and 12), told by packets of the capture what to say."""
+import random
+
 from base import *
 from scapy.layers.inet import fragment
 from scapy.layers.inet6 import IPv6
@@ -261,6 +263,93 @@ class Changes(PendTest):
         packets[2] = at(TIMEOUT + 2, udp_in(local=8))
         answer = self.run_pend(packets, filters=[ask], changes=[(1, [])])
         self.assertEqual(self.by_number(answer), ["permit"] * 4)
+
+
+class Model:
+    """What becomes of UDP packets when those to port 53 wait, flow by flow and packet by packet."""
+
+    MAX, PACKETS, TIMEOUT, IDLE = 4, 3, 2.5, 5.5
+    FLOWS = {"pend": {"max": MAX, "packets": PACKETS, "timeout": TIMEOUT}, "timeouts": {"udp": IDLE}}
+
+    def __init__(self):
+        self.verdicts = []
+        self.waiting = {}  # port: (since, numbers of packets that are held), in the order of their age
+        self.open = {}  # port: when it was last seen
+        self.asked = []  # (port, since) of what the callout has not answered
+        self.answers = []  # (port, since, answer) that are on their way
+
+    def end_waiting(self, port, verdict):
+        for number in self.waiting.pop(port)[1]:
+            self.verdicts[number] = verdict
+
+    def advance(self, now):
+        """Answers are heard at once, before whatever is over by then."""
+        heard, self.answers = self.answers, []
+        for port, since, answer, when in heard:
+            if self.waiting.get(port, (None,))[0] != since:
+                continue
+            self.end_waiting(port, {PERMIT: "permit", ABSORB: "absorb"}.get(answer, "filter"))
+            if answer == PERMIT:
+                self.open[port] = min(when + 0.1, now)
+        for port, (since, _) in list(self.waiting.items()):
+            if since + self.TIMEOUT < now:
+                self.end_waiting(port, "pend_timeout")
+        self.open = {port: last for port, last in self.open.items() if last + self.IDLE > now}
+
+    def take(self, now, kind, value):
+        self.advance(now)
+        self.verdicts.append("permit")
+        if kind == "tell":
+            self.answers = [(*asked, value, now) for asked in self.asked]
+            self.asked = []
+        elif value in self.waiting:
+            held = self.waiting[value][1]
+            if kind == "out" and len(held) < self.PACKETS:
+                held.append(len(self.verdicts) - 1)
+            else:
+                self.verdicts[-1] = "flow_pended"
+        elif value in self.open or kind == "in":
+            self.open[value] = now
+        elif len(self.waiting) == self.MAX:
+            self.verdicts[-1] = "filter"
+        else:
+            self.waiting[value] = (now, [len(self.verdicts) - 1])
+            self.asked.append((value, now))
+
+    def stop(self):
+        """Behind the last packet answers are heard, and nothing else happens."""
+        self.advance(max(when for *_, when in self.answers) if self.answers else 0)
+        for port in list(self.waiting):
+            self.end_waiting(port, "flow_pended")
+
+
+class Models(PendTest):
+    def sequence(self, seed):
+        """Packets at whole seconds or a few milliseconds later, so that nothing is over when one comes."""
+        chance = random.Random(seed)
+        second, packets = 0, []
+        for _ in range(150):
+            if chance.random() < 0.5:
+                second += chance.randint(1, 3)
+                place = 0
+            place = place + 1 if packets and packets[-1][0] >= second else 0
+            kind = chance.choices(("out", "in", "tell"), (10, 3, 3))[0]
+            value = chance.choice((PERMIT, PERMIT, BLOCK, ABSORB)) if kind == "tell" else 1000 + chance.randrange(8)
+            packets.append((second + place / 1000, kind, value))
+        return packets
+
+    def test_random_sequences(self):
+        make = {"out": lambda port: udp_out(local=port), "in": lambda port: udp_in(local=port), "tell": tell}
+        seen = set()
+        for seed in range(15):
+            sequence, model = self.sequence(seed), Model()
+            for step in sequence:
+                model.take(*step)
+            model.stop()
+            answer = self.run_pend([at(now, make[kind](value)) for now, kind, value in sequence], flows=Model.FLOWS)
+            self.assertEqual(self.by_number(answer), model.verdicts, f"seed {seed}: {sequence}")
+            seen.update(model.verdicts)
+        self.assertEqual(seen, {"permit", "absorb", "filter", "flow_pended", "pend_timeout"})
 
 
 if __name__ == "__main__":
