@@ -43,6 +43,14 @@ sl_flow_is_unseen(const struct sl_snapshot *snapshot, enum sluice_direction dire
 	return true;
 }
 
+/* By another link than before nobody goes along. */
+static void
+keep_strayed(struct sl_flow_step *step, uint32_t n)
+{
+	for (uint64_t left = sl_flow_find_strayed(step, n); left != 0; left &= left - 1)
+		step->found[__builtin_ctzll(left)] = NULL;
+}
+
 /* Finds the flows of the packets that were glanced at. */
 static void
 find(struct sl_flow_step *step, uint64_t packets)
@@ -60,6 +68,8 @@ find(struct sl_flow_step *step, uint64_t packets)
 	}
 	sl_flow_hash(table, step->keys, n, step->hashes);
 	sl_flow_find(table, step->keys, step->hashes, n, step->found);
+	if (SL_UNLIKELY(step->has_links))
+		keep_strayed(step, n);
 }
 
 static SL_ALWAYS_INLINE bool

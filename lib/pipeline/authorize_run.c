@@ -31,6 +31,7 @@ ask(struct sl_flow_step *step, enum sl_auth auth, uint64_t members, bool is_reau
 	step->answer.is_reauthorization = is_reauthorization;
 	step->answer.is_sweep = false;
 	step->answer.unaffected = 0;
+	step->answer.afresh = 0;
 	if (program == NULL)
 		return 0;
 	for (uint64_t left = members; left != 0; left &= left - 1) {
@@ -40,7 +41,9 @@ ask(struct sl_flow_step *step, enum sl_auth auth, uint64_t members, bool is_reau
 		reason = 0;
 		if (is_reauthorization) {
 			flags = FLAG_REAUTHORIZE;
-			reason = SLUICE_REAUTHORIZE_POLICY_CHANGE;
+			reason = sl_flow_reasons(step, flow);
+			if ((reason & ~SLUICE_REAUTHORIZE_POLICY_CHANGE) != 0)
+				step->answer.afresh |= (uint64_t)1 << packet;
 		} else if (SL_UNLIKELY(step->completing != NULL)) {
 			flags = FLAG_REAUTHORIZE;
 			reason = SLUICE_REAUTHORIZE_CLASSIFY_COMPLETION;
@@ -164,7 +167,25 @@ sl_flow_authorize(struct sl_flow_step *step)
 	}
 }
 
-/* --- Flows that a later policy has not judged (WFP section 7.5). --- */
+/* --- Flows that a later policy has not judged, or not on this link (WFP section 7.5). --- */
+
+/* Multicast goes out by all links of a zone, and answers to it may come by any. */
+uint32_t
+sl_flow_reasons(const struct sl_flow_step *step, const struct sl_flow *flow)
+{
+	const struct sl_flows *flows = step->burst->pipeline->flows;
+	const struct sl_path *path = step->burst->path;
+	uint32_t reasons = 0;
+
+	if (flow->generation != step->generations[sl_auth_of(flow)])
+		reasons = SLUICE_REAUTHORIZE_POLICY_CHANGE;
+	if (SL_UNLIKELY(step->has_links) && (flow->flags & SL_FLOW_WILDCARD) == 0 &&
+		sl_trail_parts(&flows->trails, sl_flow_index(flows->table, flow), path))
+		reasons |= path->direction == SLUICE_DIRECTION_INBOUND
+			? SLUICE_REAUTHORIZE_NEW_ARRIVAL_INTERFACE
+			: SLUICE_REAUTHORIZE_NEW_NEXTHOP_INTERFACE;
+	return reasons;
+}
 
 /* Absorbed packets say nothing of their flows: the next one will be judged. */
 static bool

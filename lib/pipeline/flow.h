@@ -68,6 +68,7 @@ struct sl_flow_step {
 	struct sl_burst *burst;
 	uint64_t members;
 	uint64_t special; /* ICMP errors */
+	uint64_t odd;     /* and packets that come by another link than their flow did so far */
 	uint64_t tcp;     /* packets whose flow is of TCP */
 	uint64_t stale;   /* what was found has gone: find again */
 	uint64_t opened; /* bits of hashes of flows that came since the packets' flows were found */
@@ -84,6 +85,7 @@ struct sl_flow_step {
 	uint32_t now_ms;
 	uint32_t fresh_ms; /* no flow is over that had a packet since */
 	bool is_enforced;
+	bool has_links;   /* the zone has several links */
 	uint8_t tcp_mode; /* enum sl_flow_tcp */
 	uint8_t checksum; /* enum sl_flow_tcp_checksum: IGNORE where TCP's state costs no packet its way */
 	uint16_t odd_flags; /* of a flow whose packets do not just pass ... */
@@ -167,6 +169,8 @@ bool sl_flow_is_unseen(const struct sl_snapshot *snapshot, enum sluice_direction
 /* Begins a step with these packets. */
 void sl_flow_step_start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t members);
 
+/* Those of the first n packets that come by another link than packets of the flow that was found for them did so far. */
+uint64_t sl_flow_find_strayed(const struct sl_flow_step *step, uint32_t n);
 /* Opens a flow with a packet that has none. */
 void sl_flow_open(struct sl_flow_step *step, uint32_t packet);
 /*
@@ -195,6 +199,8 @@ void sl_flow_establish(struct sl_flow_step *step);
 bool sl_flow_has_judge_of_established(const struct sl_flow_step *step, const struct sl_flow *flow);
 /* Notes that the flow is established, by this packet. */
 void sl_flow_confirm(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow);
+/* Why the flow is to be judged anew (WFP section 2.7): SLUICE_REAUTHORIZE_*; 0: it is not. */
+uint32_t sl_flow_reasons(const struct sl_flow_step *step, const struct sl_flow *flow);
 /* True when the flow need not wait for a layer to be judged anew; it has been then. */
 bool sl_flow_is_unaffected(struct sl_flow_step *step, struct sl_flow *flow);
 /* Ends the way of a packet for a reason of no layer. */

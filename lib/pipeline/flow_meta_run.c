@@ -27,11 +27,15 @@ sl_flow_set_icmp_type(struct sl_flow *flow, const struct sl_meta *meta)
 	flow->tcp.side[0].end = meta->local_port;
 }
 
+#define REASONS_EITHER_WAY                                                             \
+	(SLUICE_REAUTHORIZE_POLICY_CHANGE | SLUICE_REAUTHORIZE_NEW_ARRIVAL_INTERFACE | \
+		SLUICE_REAUTHORIZE_NEW_NEXTHOP_INTERFACE)
+
 /* The sides that are known depend on which way the packet goes that asks for a judgement (WFP section 7.5). */
 static uint64_t
 interfaces(const struct sl_meta *meta, uint32_t reauthorize_reason)
 {
-	if ((reauthorize_reason & SLUICE_REAUTHORIZE_POLICY_CHANGE) == 0)
+	if ((reauthorize_reason & REASONS_EITHER_WAY) == 0)
 		return PRESENT_ARRIVAL | PRESENT_NEXTHOP;
 	return meta->direction == SLUICE_DIRECTION_INBOUND ? PRESENT_ARRIVAL : PRESENT_NEXTHOP;
 }

@@ -41,6 +41,7 @@ sl_flow_step_start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t m
 	step->burst = burst;
 	step->members = members;
 	step->special = 0;
+	step->odd = 0;
 	step->tcp = 0;
 	step->stale = 0;
 	step->opened = 0;
@@ -50,6 +51,7 @@ sl_flow_step_start(struct sl_flow_step *step, struct sl_burst *burst, uint64_t m
 	step->now_ms = sl_flow_clock(flows->table, burst->now_ns);
 	step->fresh_ms = flows->fresh_ms;
 	step->is_enforced = is_enforced(flows, burst->snapshot);
+	step->has_links = sl_trails_part(&flows->trails, burst->path);
 	step->tcp_mode = step->is_enforced ? (uint8_t)flows->config.tcp : SL_FLOW_TCP_LOOSE;
 	step->checksum = step->is_enforced && flows->config.tcp == SL_FLOW_TCP_STRICT
 		? (uint8_t)flows->config.tcp_checksum
@@ -100,6 +102,23 @@ take_key(struct sl_flow_step *step, uint32_t packet)
 		sl_flow_key_wildcard(key);
 }
 
+uint64_t
+sl_flow_find_strayed(const struct sl_flow_step *step, uint32_t n)
+{
+	const struct sl_flows *flows = step->burst->pipeline->flows;
+	const struct sl_flow *flow;
+	uint64_t strayed = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		flow = step->found[i];
+		if (flow != NULL &&
+			sl_trail_parts(&flows->trails, sl_flow_index(flows->table, flow),
+				step->burst->path))
+			strayed |= (uint64_t)1 << i;
+	}
+	return strayed;
+}
+
 void
 sl_flow_step_find(struct sl_burst *burst, uint64_t members)
 {
@@ -119,6 +138,9 @@ sl_flow_step_find(struct sl_burst *burst, uint64_t members)
 	}
 	sl_flow_hash(table, step->keys, n, step->hashes);
 	sl_flow_find(table, step->keys, step->hashes, n, step->found);
+	step->odd = step->special;
+	if (SL_UNLIKELY(step->has_links))
+		step->odd |= sl_flow_find_strayed(step, n);
 }
 
 /* --- One packet. --- */
@@ -213,8 +235,7 @@ gather(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 {
 	const uint64_t bit = (uint64_t)1 << packet;
 
-	if (flow->generation != step->generations[sl_auth_of(flow)] &&
-		!sl_flow_is_unaffected(step, flow))
+	if (sl_flow_reasons(step, flow) != 0 && !sl_flow_is_unaffected(step, flow))
 		step->judging |= bit;
 	else if ((step->establishing & bit) != 0 && !sl_flow_has_judge_of_established(step, flow)) {
 		step->establishing &= ~bit;
@@ -293,7 +314,7 @@ meet_some(struct sl_flow_step *step, uint64_t packets, bool is_tcp)
 	for (; packets != 0; packets &= packets - 1) {
 		packet = (uint32_t)__builtin_ctzll(packets);
 		flow = step->found[packet];
-		if (SL_LIKELY(sl_flow_is_plain(step, flow) && (step->special >> packet & 1) == 0 &&
+		if (SL_LIKELY(sl_flow_is_plain(step, flow) && (step->odd >> packet & 1) == 0 &&
 			    !step->is_full && ride_plain(step, packet, flow, is_tcp)))
 			continue;
 		meet(step, packet);
@@ -394,7 +415,8 @@ sl_flow_step_announce(struct sl_burst *burst, uint64_t members)
 		flow = step->found[packet];
 		meta = &burst->metas[packet];
 		meta->flow.entry = step->found[packet];
-		if (flow == NULL || flow->generation != step->generations[sl_auth_of(flow)])
+		if (flow == NULL || flow->generation != step->generations[sl_auth_of(flow)] ||
+			(step->odd >> packet & 1) != 0)
 			meta->flags_transport |= SLUICE_CONDITION_FLAG_REQUIRES_ALE_CLASSIFY;
 	}
 	return true;

@@ -89,6 +89,7 @@ struct sl_auth_answer {
 	bool is_reauthorization;
 	/* No packet asks: nobody is called, and what is not blocked, which the next packet will ask again, counts nothing. */
 	bool is_sweep;
+	uint64_t afresh; /* are judged whatever signature they had: by another link than before */
 	uint64_t unaffected; /* have the signature that they had: nobody was asked */
 	uint32_t signature
 		[SL_PIPELINE_BURST_MAX];      /* before: the one it had; after: the one it has */

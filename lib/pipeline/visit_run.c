@@ -202,7 +202,8 @@ judge_flow(struct visit *visit, uint32_t packet, const uint32_t *ranks, uint32_t
 	const uint32_t signature = sl_layer_signature(visit->program, ranks, n_ranks);
 	struct sl_verdict verdict = {.action = SL_VERDICT_PERMIT, .rank = SL_RANK_NONE};
 
-	if (answer->is_reauthorization && signature == answer->signature[packet]) {
+	if (answer->is_reauthorization && signature == answer->signature[packet] &&
+		(answer->afresh >> packet & 1) == 0) {
 		answer->unaffected |= (uint64_t)1 << packet;
 		return;
 	}

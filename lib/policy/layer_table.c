@@ -320,9 +320,11 @@ enum {
 #define WHY_STREAM_PACKET(id) \
 	"every TCP packet of a flow, in either direction, handshake and end included"
 #define WHY_ALE_AUTH_CONNECT(id) \
-	"the first packet of a flow opened from inside, and one more after a policy change that matters to it"
+	"the first packet of a flow opened from inside, and one more after a policy change that matters to it " \
+	"or by another link of its zone"
 #define WHY_ALE_AUTH_RECV_ACCEPT(id) \
-	"the first packet of a flow opened from outside, and one more after a policy change that matters to it"
+	"the first packet of a flow opened from outside, and one more after a policy change that matters to it " \
+	"or by another link of its zone"
 #define WHY_ALE_FLOW_ESTABLISHED(id) \
 	"once a flow: TCP when its handshake is complete, anything else when it has been authorised"
 #define WHY_ALE_ENDPOINT_CLOSURE(id) \

@@ -35,13 +35,17 @@ eventually 5 out_host "$PYTHON" "$E2E_DIR/exchange.py" listening tcp 7001
 
 configure_zones 7 7
 start_sluiced <<'END'
-{"filters": [{"key": "unasked", "name": "Unasked", "layer": "ale_auth_recv_accept_v4", "action": "block"}]}
+{"filters": [
+  {"key": "unasked", "name": "Unasked", "layer": "ale_auth_recv_accept_v4", "action": "block"},
+  {"key": "moved", "name": "Answers by another link", "layer": "ale_auth_connect_v4", "action": "permit",
+   "conditions": [{"field": "reauthorize_reason", "match": "flags_all_set", "value": ["new_arrival_interface"]}]}]}
 END
 equal "workers" "$(api GET /v1/links | json '[l["workers"] for l in it["items"]]')" "[[0, 1, 2], [0, 1, 2]]"
 equal "unanswered over TCP" "$(ask tcp 3000)" 0
 equal "unanswered over UDP" "$(ask udp 100)" 0
 equal "unanswered in fragments" "$(ask udp 4000)" 0
 equal "taken for strangers" "$(hits unasked)" 0
+at_least "flows judged anew by the link of their answers" "$(hits moved)" $((3 * N))
 at_least "questions" "$(link_counter outbound rx_packets wan)" $((3 * N))
 at_least "answers" "$(link_counter inbound rx_packets lan)" $((3 * N))
 equal "answers that came the other way" "$(link_counter inbound dropped wan)$(link_counter inbound dropped lan)" 00
