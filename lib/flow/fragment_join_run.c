@@ -67,12 +67,6 @@ sl_datagram_path(const struct sl_datagram *datagram)
 	return datagram->key.path;
 }
 
-uint32_t
-sl_datagram_count(const struct sl_datagram *datagram)
-{
-	return datagram->n;
-}
-
 const struct sl_meta *
 sl_datagram_meta(const struct sl_datagram *datagram)
 {

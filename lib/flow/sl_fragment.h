@@ -80,8 +80,6 @@ enum sl_fragment_answer sl_fragments_add(struct sl_fragments *fragments,
  */
 void sl_datagram_join(const struct sl_datagram *datagram, uint8_t *buffer, struct sl_frame *frame);
 uint32_t sl_datagram_path(const struct sl_datagram *datagram);
-/* Its fragments, while it is held. */
-uint32_t sl_datagram_count(const struct sl_datagram *datagram);
 /* Metadata of the fragment with offset 0, or until that has come of the one that came first; for reports. */
 const struct sl_meta *sl_datagram_meta(const struct sl_datagram *datagram);
 /* Lets all of its fragments go, with `reason` (NONE: to be sent), and forgets it. */

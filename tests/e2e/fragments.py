@@ -13,6 +13,7 @@ for byte, everything else not at all.  BAD is a port that the policy blocks.
 """
 import hashlib
 import logging
+import pathlib
 import socket
 import struct
 import sys
@@ -53,12 +54,14 @@ class Family:
     def __init__(self, version, mac, own_mac):
         # Only here: a receiver need not wait for scapy.
         logging.getLogger("scapy").setLevel(logging.CRITICAL)
-        from scapy.all import IP, UDP, Ether, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
-        from scapy.all import IPv6ExtHdrHopByHop, PadN, Raw
+        from scapy.all import IP, UDP, Ether, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, PadN, Raw
+
+        sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+        import pieces
 
         self.version = version
         self.IP, self.IPv6, self.UDP, self.Raw = IP, IPv6, UDP, Raw
-        self.Fragment = IPv6ExtHdrFragment
+        self.pieces = pieces
         self.options = {
             "hop": lambda: IPv6ExtHdrHopByHop(options=[PadN(optdata=b"\0" * 4)]),
             "dest": lambda: IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)]),
@@ -77,14 +80,14 @@ class Family:
 
     def piece(self, number, data, offset, is_last, before=()):
         """The frame of a fragment; offset in bytes."""
-        if self.version == 4:
-            packet = self.header(id=number, frag=offset // UNIT, flags=0 if is_last else 1, proto=17)
-        else:
-            packet = self.header()
-            for name in before:
-                packet /= self.options[name]()
-            packet /= self.Fragment(id=number, offset=offset // UNIT, m=0 if is_last else 1, nh=17)
-        return bytes(self.link / packet / self.Raw(data))
+        before = [self.options[name]() for name in before]
+        return bytes(self.link / self.pieces.piece(self.header(), data, offset, is_last, number, before=before))
+
+    def cuts(self, number, whole, at, before=()):
+        """The frames of all fragments of a datagram's bytes, cut at those places."""
+        before = [self.options[name]() for name in before]
+        return [bytes(self.link / packet)
+                for packet in self.pieces.cuts(self.header(), whole, at, number=number, before=before)]
 
     def whole(self, data, port):
         return bytes(self.link / self.header() / self.UDP(sport=4000, dport=port) / self.Raw(data))
@@ -138,12 +141,8 @@ class Attack:
         print(line_of(data), flush=True)
 
     def cuts(self, family, whole, at, **members):
-        """Fragments of a datagram's bytes, cut at those places."""
-        ends = [*at, len(whole)]
-        return [
-            family.piece(self.number, whole[start:end], start, end == len(whole), **members)
-            for start, end in zip([0, *at], ends)
-        ]
+        """The frames of all fragments of the next datagram, cut at those places."""
+        return family.cuts(self.number, whole, at, **members)
 
     def allen(self, family, name, is_turned, order):
         data = self.data()

@@ -241,7 +241,6 @@ test_many(void **state)
 				j == n - 1 ? SL_FRAGMENT_COMPLETE : SL_FRAGMENT_HELD);
 		}
 		assert_int_equal(n, i == 0 ? 45 : 8190);
-		assert_int_equal(sl_datagram_count(rig->datagram), n);
 		expect_whole(rig, &rig->whole);
 		sl_datagram_release(rig->fragments, rig->datagram, SL_REASON_NONE);
 		for (uintptr_t j = 0; j < n; j++) {

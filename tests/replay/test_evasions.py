@@ -4,6 +4,9 @@
 import json
 
 from base import *
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import pieces  # noqa: E402
 from scapy.layers.inet6 import (
     IPv6,
     IPv6ExtHdrDestOpt,
@@ -36,27 +39,22 @@ def udp(version, port, size=1600, **members):
     return bytes(ip / UDP(sport=4000, dport=port, **members) / Raw(data))[20 if version == 4 else 40 :]
 
 
+def header_of(version, src=None, dst=None, **members):
+    if version == 4:
+        return IP(src=src or HOST_OUT, dst=dst or HOST_IN, **members)
+    return IPv6(src=src or HOST_OUT6, dst=dst or HOST_IN6, **members)
+
+
 def piece(version, payload, offset, is_last=False, number=1, proto=17, before=(), link=None, **members):
     """The frame of one fragment; offset in bytes."""
-    more = 0 if is_last else 1
     link = Ether(src=MAC_OUT, dst=MAC_IN) if link is None else link
-    if version == 4:
-        members = {"src": HOST_OUT, "dst": HOST_IN, **members}
-        packet = IP(id=number, frag=offset // 8, flags=more, proto=proto, **members)
-    else:
-        packet = IPv6(**{"src": HOST_OUT6, "dst": HOST_IN6, **members})
-        for header in before:
-            packet /= header
-        packet /= IPv6ExtHdrFragment(id=number, offset=offset // 8, m=more, nh=proto)
-    return link / packet / Raw(payload)
+    return link / pieces.piece(header_of(version, **members), payload, offset, is_last, number, proto, before)
 
 
-def cuts(version, whole, at, **members):
-    ends = [*at, len(whole)]
-    return [
-        piece(version, whole[start:end], start, end == len(whole), **members)
-        for start, end in zip([0, *at], ends)
-    ]
+def cuts(version, whole, at, number=1, proto=17, before=(), link=None, **members):
+    link = Ether(src=MAC_OUT, dst=MAC_IN) if link is None else link
+    return [link / packet for packet in pieces.cuts(
+        header_of(version, **members), whole, at, number=number, proto=proto, before=before)]  # fmt: skip
 
 
 class FragmentTest(ReplayTest):
