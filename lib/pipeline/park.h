@@ -27,6 +27,14 @@ struct sl_park_answer {
 	bool is_missing;            /* it did not */
 };
 
+/* What a tick, or whoever ends flows, looks at. */
+struct sl_park_round {
+	struct sl_pipeline *pipeline;
+	const struct sl_snapshot *snapshot; /* NULL: no policy */
+	enum sl_mode mode;
+	uint64_t now_ns;
+};
+
 struct sl_park {
 	struct sl_parking *table;
 	struct sl_mpsc *completions;     /* borrowed */
@@ -76,5 +84,23 @@ void sl_park_kill(struct sl_pipeline *pipeline, const struct sl_snapshot *snapsh
 	struct sl_flow *flow);
 /* Ends all, before a stop. */
 void sl_park_drain(struct sl_pipeline *pipeline, uint64_t now_ns);
+
+/* The number of a burst's path, which operations are told by. */
+static inline uint32_t
+sl_park_path_of(const struct sl_burst *burst)
+{
+	return (uint32_t)(burst->path - burst->pipeline->paths);
+}
+
+/* --- One operation. What was held is among the pipeline's releases then. --- */
+
+/* Ends it and its flow, which nobody judges: what is held is dropped, or with NONE leaves. */
+void sl_park_abandon(
+	const struct sl_park_round *round, const struct sl_parked *parked, enum sl_reason reason);
+/* Ends it by judging its flow. */
+void sl_park_settle(const struct sl_park_round *round, const struct sl_parked *parked,
+	const struct sl_park_answer *answer);
+/* Lets go what is held, and the flow goes on waiting. */
+void sl_park_pass(const struct sl_park_round *round, const struct sl_parked *parked);
 
 #endif

@@ -102,6 +102,33 @@ test_answers_at_once(void **state)
 	fixture_fini(&fixture);
 }
 
+/* However much is held, a round lets no more go than a burst has, and one flow's. */
+static void
+test_answers_for_much(void **state)
+{
+	struct fixture fixture;
+	struct shape shape = dns_out;
+	uint32_t n, n_released = 0;
+
+	(void)state;
+	pend_start(&fixture);
+	for (uint16_t i = 0; i < 14; i++) {
+		shape.local_port = (uint16_t)(5000 + i);
+		for (uint32_t packet = 0; packet < 7; packet++)
+			expect_held(&fixture, &shape);
+		assert_int_equal(mock_complete(mock_token, PERMIT), 0);
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		pend_tick(&fixture, SL_MODE_INLINE);
+		n = expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE);
+		assert_int_equal(n, i == 0 ? 70 : i == 1 ? 28 : 0);
+		n_released += n;
+	}
+	assert_int_equal(n_released, 98);
+	expect_quiet(&fixture);
+	fixture_fini(&fixture);
+}
+
 /* --- Where nothing is put off. --- */
 
 static void
@@ -436,6 +463,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers_for_nobody),
 		cmocka_unit_test(test_answers_at_once),
+		cmocka_unit_test(test_answers_for_much),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_no_room_in_a_burst),
 		cmocka_unit_test(test_not_here),
