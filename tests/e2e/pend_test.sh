@@ -198,6 +198,14 @@ judge_ends
 wait "$CLIENT" || fail "a connection that waited for who went away was not let in"
 judge_begins
 
+# Other modes do not wait, and do not keep anybody waiting.
+wait_for 7004
+ctl mode bypass >/dev/null
+wait "$CLIENT" || fail "a connection that waited did not go on when nothing is judged"
+ctl mode monitor >/dev/null
+connects_in 0 0.9 in 10.0.0.2 7004
+ctl mode inline >/dev/null
+
 # It is explained as callouts are: what it would say is not known.
 packet=$("$PYTHON" -c '
 from scapy.all import IP, TCP, Ether
