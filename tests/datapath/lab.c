@@ -185,6 +185,13 @@ struct sl_datapath *
 lab_datapath_of_flows(const char *inside, const char *outside, uint32_t n_workers,
 	const struct sl_flow_config *flows)
 {
+	return lab_datapath_of_callouts(inside, outside, n_workers, flows, NULL);
+}
+
+struct sl_datapath *
+lab_datapath_of_callouts(const char *inside, const char *outside, uint32_t n_workers,
+	const struct sl_flow_config *flows, const struct sl_callout_registry *registry)
+{
 	struct sl_link_config link = {.name = "lab"};
 	struct sl_datapath_config config = {
 		.program = "lab",
@@ -193,6 +200,7 @@ lab_datapath_of_flows(const char *inside, const char *outside, uint32_t n_worker
 		.n_workers = n_workers,
 		.megabytes = 128,
 		.event_ring = 1024,
+		.registry = registry,
 	};
 	struct sl_datapath *datapath;
 	struct sl_error err = {0};

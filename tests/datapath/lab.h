@@ -62,6 +62,10 @@ struct sl_datapath *lab_datapath(const char *inside, const char *outside, uint32
 /* One that keeps flows and fragments as told. */
 struct sl_datapath *lab_datapath_of_flows(const char *inside, const char *outside,
 	uint32_t n_workers, const struct sl_flow_config *flows);
+/* The same with callouts that may put decisions off. */
+struct sl_datapath *
+lab_datapath_of_callouts(const char *inside, const char *outside, uint32_t n_workers,
+	const struct sl_flow_config *flows, const struct sl_callout_registry *registry);
 /* Waits until workers have received and judged `n` packets altogether, 10 s at most. */
 void lab_await_received(struct sl_datapath *datapath, uint64_t n);
 /* Sum over workers. */

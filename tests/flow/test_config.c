@@ -41,6 +41,7 @@ test_share(void **state)
 	config.contexts = 0;
 	config.fragments.datagrams = 100;
 	config.pend.max = 2;
+	config.pend.frames = 100;
 	sl_flow_config_share(&config, 3, &share);
 	assert_int_equal(share.max, 4);
 	assert_int_equal(share.contexts, 0);
@@ -49,6 +50,7 @@ test_share(void **state)
 	assert_int_equal(share.fragments.timeout_ms, config.fragments.timeout_ms);
 	/* What is held of one flow is not shared: a flow is of one worker. */
 	assert_int_equal(share.pend.max, 1);
+	assert_int_equal(share.pend.frames, 34);
 	assert_int_equal(share.pend.packets, config.pend.packets);
 	assert_int_equal(share.pend.bytes, config.pend.bytes);
 	assert_memory_equal(share.hash_key, config.hash_key, sizeof(share.hash_key));

@@ -354,6 +354,42 @@ test_fragments(void **state)
 
 /* --- Many. --- */
 
+/* A full table gives up flows without an answer, and none that waits. */
+static void
+test_full_table(void **state)
+{
+	struct shape shape = dns_out, guest = dns_in;
+	struct sl_flow_config config;
+	struct fixture fixture;
+
+	(void)state;
+	flow_config(&config);
+	config.max = 8;
+	pend_start_with(&fixture, &config, 0);
+	fixture_remove(&fixture, "accept");
+	fixture_commit(&fixture);
+	for (uint16_t i = 0; i < 6; i++) {
+		shape.local_port = (uint16_t)(5000 + i);
+		expect_held(&fixture, &shape);
+	}
+	for (uint16_t i = 0; i < 20; i++) {
+		guest.local_port = (uint16_t)(6000 + i);
+		expect_passed(&fixture, &guest);
+	}
+	assert_int_equal(counted(&fixture)->ended[SL_FLOW_END_EVICTED], 18);
+	assert_int_equal(counted(&fixture)->pend_ended, 0);
+	for (uint16_t i = 6; i < 8; i++) {
+		shape.local_port = (uint16_t)(5000 + i);
+		expect_held(&fixture, &shape);
+	}
+	expect_dropped(&fixture, &guest, SL_REASON_FLOW_TABLE_FULL);
+	pend_answer(&fixture, PERMIT);
+	assert_int_equal(expect_released(&fixture, SL_VERDICT_PERMIT, SL_REASON_NONE), 1);
+	expect_passed(&fixture, &guest);
+	assert_int_equal(counted(&fixture)->pend_ended, 1);
+	fixture_fini(&fixture);
+}
+
 /* 10,000 flows wait for ever; a connection that was there, and one that nobody asks about, do not notice. */
 static void
 test_many_wait(void **state)
@@ -408,6 +444,7 @@ main(void)
 		cmocka_unit_test(test_multicast),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_fragments),
+		cmocka_unit_test(test_full_table),
 		cmocka_unit_test(test_many_wait),
 	};
 
