@@ -21,7 +21,6 @@
 #define FILE_MEMORY_MAX (64u << 20)
 #define SOCKET_DEFAULT  "/run/sluice/api.sock"
 #define MEGABYTES       512u
-#define EVENT_RATE      10000u
 #define LINK_NAME_MAX   (SL_PORT_NAME_MAX - sizeof(".outside"))
 
 /* --- Links. --- */
@@ -159,7 +158,7 @@ read_datapath(const struct config_reader *reader, struct sluiced_config *config)
 	datapath->rx_descriptors = (uint32_t)config_number(&descriptors, "rx", 64, 32768, 0);
 	datapath->tx_descriptors = (uint32_t)config_number(&descriptors, "tx", 64, 32768, 0);
 	config_check_members(&events, "rate log");
-	datapath->event_rate = config_number(&events, "rate", 0, 10000000, EVENT_RATE);
+	datapath->event_rate = config_number(&events, "rate", 0, 10000000, SL_EVENT_RATE_USUAL);
 	config->event_log = (uint32_t)config_number(&events, "log", 1, 1 << 24, 0);
 	config->eal = config_texts(reader, "eal", &datapath->n_eal);
 	datapath->eal = config->eal;

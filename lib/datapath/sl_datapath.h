@@ -36,6 +36,8 @@ struct sl_link_config {
 	uint8_t flow_zone; /* links of one zone share flows */
 };
 
+#define SL_EVENT_RATE_USUAL 10000u
+
 struct sl_datapath_config {
 	const char *program; /* argv[0] for EAL */
 	uint32_t n_links;
@@ -48,7 +50,7 @@ struct sl_datapath_config {
 	uint32_t burst;          /* 1..SL_PIPELINE_BURST_MAX; 0: 32 */
 	uint32_t rx_descriptors; /* 0: the device's own */
 	uint32_t tx_descriptors;
-	uint64_t event_rate;         /* events a second and worker */
+	uint64_t event_rate;         /* events a second and worker; 0: no limit */
 	uint32_t event_ring;         /* records a worker; 0: 65,536 */
 	struct sl_flow_config flows; /* of all workers together */
 	/* Whose callouts may put decisions off; borrowed until sl_datapath_free; NULL: none may. */
