@@ -89,6 +89,7 @@ sl_trail_header(const struct sl_trails *trails, uint32_t flow, enum sluice_direc
 	uint8_t bytes[SL_TRAIL_HEADER_MAX])
 {
 	const struct sl_trail_header *header = &trails->headers[flow][direction];
+	uint8_t sender[MAC_SIZE];
 
 	if (header->n > 0) {
 		memcpy(bytes, header->bytes, header->n - 1u);
@@ -100,7 +101,9 @@ sl_trail_header(const struct sl_trails *trails, uint32_t flow, enum sluice_direc
 	if (header->n == 1)
 		return 0;
 	memcpy(bytes, header->bytes, header->n - 1u);
-	memcpy(bytes, header->bytes + MAC_SIZE, MAC_SIZE);
-	memcpy(bytes + MAC_SIZE, header->bytes, MAC_SIZE);
+	/* Who received that one sends this one. */
+	memcpy(sender, bytes, MAC_SIZE);
+	memcpy(bytes, bytes + MAC_SIZE, MAC_SIZE);
+	memcpy(bytes + MAC_SIZE, sender, MAC_SIZE);
 	return header->n - 1;
 }
