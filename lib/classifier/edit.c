@@ -65,6 +65,7 @@ fork_layer(struct editor *e)
 		.n_filters = layer->n_filters,
 		.n_sublayers = layer->n_sublayers,
 		.n_ask_reassembled = layer->n_ask_reassembled,
+		.n_ask_packet = layer->n_ask_packet,
 		.matches_max = layer->matches_max,
 		.has_callouts = layer->has_callouts,
 		.program = layer->program,
@@ -112,6 +113,7 @@ kill_in(struct editor *e, const struct sl_filter *filter, struct sl_sublayer_run
 		hot = &e->next->hot[sl_level_rank(e->next, level, place)];
 		sublayer->n_callouts -= sl_hot_is_callout(hot);
 		e->next->n_ask_reassembled -= sl_hot_asks_reassembled(hot);
+		e->next->n_ask_packet -= sl_hot_asks_packet(hot);
 		sublayer->n_filters--;
 		e->next->n_filters--;
 		sl_overlay_kill(e->next, e->overlay, level, place);
@@ -291,6 +293,7 @@ count_entries(struct editor *e, uint32_t n_before)
 		run->n_filters++;
 		run->n_callouts += sl_hot_is_callout(&store->hot[rank]);
 		e->next->n_ask_reassembled += sl_hot_asks_reassembled(&store->hot[rank]);
+		e->next->n_ask_packet += sl_hot_asks_packet(&store->hot[rank]);
 	}
 	e->next->n_filters += e->edit->n_added;
 	e->overlay->n_changes += e->edit->n_added;

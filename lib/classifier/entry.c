@@ -180,18 +180,48 @@ asks_reassembled(const struct sl_condition *condition)
 	}
 }
 
+/* True for a condition on what cannot be told of a flow without one of its packets. */
+static bool
+asks_packet(const struct sl_condition *condition)
+{
+	switch (condition->field) {
+	case SLUICE_FIELD_X_DSCP:
+	case SLUICE_FIELD_X_TTL:
+	case SLUICE_FIELD_X_PACKET_LENGTH:
+	case SLUICE_FIELD_X_IP_OPTIONS:
+	case SLUICE_FIELD_X_IP6_EXTENSION_HEADERS:
+	case SLUICE_FIELD_X_TCP_FLAGS:
+		return true;
+	case SLUICE_FIELD_FLAGS:
+		return asks_reassembled(condition);
+	default:
+		return false;
+	}
+}
+
+static bool
+is_auth_layer(const struct sl_layer *layer)
+{
+	return layer->id >= SLUICE_LAYER_ALE_AUTH_RECV_ACCEPT_V4 &&
+		layer->id <= SLUICE_LAYER_ALE_AUTH_CONNECT_V6_DISCARD;
+}
+
 static uint8_t
 hot_flags(const struct sl_filter *filter)
 {
+	const bool is_ippacket = filter->layer->id <= SLUICE_LAYER_OUTBOUND_IPPACKET_V6_DISCARD;
+	const bool is_auth = is_auth_layer(filter->layer);
 	uint8_t flags = (uint8_t)(filter->flags &
 		(SL_FILTER_CLEAR_ACTION_RIGHT | SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED));
 
-	if (filter->layer->id > SLUICE_LAYER_OUTBOUND_IPPACKET_V6_DISCARD)
-		return flags;
-	for (size_t i = 0; i < filter->n_conditions; i++) {
-		if (filter->conditions[i].field == SLUICE_FIELD_FLAGS &&
-			asks_reassembled(&filter->conditions[i]))
+	for (size_t i = 0; (is_ippacket || is_auth) && i < filter->n_conditions; i++) {
+		const struct sl_condition *condition = &filter->conditions[i];
+
+		if (is_ippacket && condition->field == SLUICE_FIELD_FLAGS &&
+			asks_reassembled(condition))
 			flags |= SL_HOT_ASKS_REASSEMBLED;
+		if (is_auth && asks_packet(condition))
+			flags |= SL_HOT_ASKS_PACKET;
 	}
 	return flags;
 }

@@ -49,6 +49,12 @@ sl_hot_asks_reassembled(const struct sl_filter_hot *hot)
 }
 
 static inline bool
+sl_hot_asks_packet(const struct sl_filter_hot *hot)
+{
+	return (hot->flags & SL_HOT_ASKS_PACKET) != 0;
+}
+
+static inline bool
 sl_hot_is_callout(const struct sl_filter_hot *hot)
 {
 	return hot->action > SL_HOT_PERMIT;

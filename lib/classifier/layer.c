@@ -84,6 +84,7 @@ add_filter(struct sl_layer_program *layer, const struct sl_entry_maker *maker,
 	sublayer->n_filters++;
 	sublayer->n_callouts += sl_hot_is_callout(hot);
 	layer->n_ask_reassembled += sl_hot_asks_reassembled(hot);
+	layer->n_ask_packet += sl_hot_asks_packet(hot);
 	return 0;
 }
 

@@ -45,13 +45,15 @@ struct sl_filter_hot {
 	uint8_t action;    /* enum sl_hot_action */
 	/*
 	 * SL_FILTER_CLEAR_ACTION_RIGHT, SL_FILTER_PERMIT_IF_CALLOUT_UNREGISTERED and, private to the
-	 * classifier, SL_HOT_ASKS_REASSEMBLED.
+	 * classifier, SL_HOT_ASKS_REASSEMBLED and SL_HOT_ASKS_PACKET.
 	 */
 	uint8_t flags;
 };
 
 /* An IP packet layer's filter whose answer may depend on the flag is_reassembled. */
 #define SL_HOT_ASKS_REASSEMBLED 0x01u
+/* A filter at an ALE layer that authorises, with a condition on what each packet of a flow has of its own. */
+#define SL_HOT_ASKS_PACKET 0x02u
 
 enum sl_hot_action {
 	SL_HOT_BLOCK, /* zero is the safe one */
@@ -106,6 +108,7 @@ struct sl_layer_program {
 	uint32_t n_filters; /* in force; ranks may be higher */
 	uint32_t n_sublayers;
 	uint32_t n_ask_reassembled; /* filters with SL_HOT_ASKS_REASSEMBLED */
+	uint32_t n_ask_packet;      /* filters with SL_HOT_ASKS_PACKET */
 	uint32_t matches_max;       /* longest match list of one packet */
 	bool has_callouts;
 	const struct sl_program *program;

@@ -171,7 +171,10 @@ keep_ranks(struct sl_auth_answer *answer, uint32_t packet, const uint32_t *ranks
 	memcpy(answer->ranks[packet], ranks, SL_MIN(n_ranks, SL_AUTH_RANKS_MAX) * sizeof(*ranks));
 }
 
-/* Judges a flow that no packet came for. What is not certain to be blocked is left to its next packet. */
+/*
+ * Judges a flow that no packet came for.  What is not certain to be blocked is left to its next packet: where conditions
+ * are about packets, one may match that without a packet does not.
+ */
 static void
 judge_swept(struct visit *visit, uint32_t flow, const uint32_t *ranks, uint32_t n_ranks)
 {
@@ -183,7 +186,7 @@ judge_swept(struct visit *visit, uint32_t flow, const uint32_t *ranks, uint32_t 
 		answer->unaffected |= (uint64_t)1 << flow;
 		return;
 	}
-	if (n_ranks == 0)
+	if (n_ranks == 0 || visit->program->n_ask_packet > 0)
 		return;
 	env->has_deferred = false;
 	decide(visit, flow, ranks, n_ranks, &verdict);

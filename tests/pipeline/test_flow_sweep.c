@@ -182,6 +182,33 @@ multicast_is_left_out(void **state)
 	fixture_fini(&fixture);
 }
 
+/* A filter that asks about packets may permit what without a packet is blocked. */
+static void
+packets_are_waited_for(void **state)
+{
+	struct sl_filter *filter;
+	struct fixture fixture;
+
+	(void)state;
+	start(&fixture);
+	assert_int_equal(shape_send(&fixture, &dns_out), SL_REASON_NONE);
+	filter = fixture_filter(CONNECT, "near", "system");
+	fixture_condition(filter, SLUICE_FIELD_X_TTL, SL_MATCH_EQUAL, SLUICE_TYPE_UINT8, 64);
+	filter->flags |= SL_FILTER_CLEAR_ACTION_RIGHT;
+	fixture_add(&fixture, filter);
+	block_all(&fixture, CONNECT, "no");
+	fixture_commit(&fixture);
+	pass_time(&fixture, SECOND);
+	assert_int_equal(counted(&fixture)->revoked, 0);
+	assert_int_equal(shape_send(&fixture, &dns_out), SL_REASON_NONE);
+	/* Without it there is nothing to wait for. */
+	fixture_remove(&fixture, "near");
+	fixture_commit(&fixture);
+	pass_time(&fixture, SECOND);
+	assert_int_equal(counted(&fixture)->revoked, 1);
+	fixture_fini(&fixture);
+}
+
 static void
 add_interface_block(struct fixture *fixture, enum sluice_field field, uint32_t index)
 {
@@ -255,6 +282,7 @@ main(void)
 		cmocka_unit_test(callouts_are_left_out),
 		cmocka_unit_test(missing_callouts_decide),
 		cmocka_unit_test(multicast_is_left_out),
+		cmocka_unit_test(packets_are_waited_for),
 		cmocka_unit_test(links_are_known),
 		cmocka_unit_test(unknown_links_are_left_out),
 	};

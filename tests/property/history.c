@@ -431,7 +431,8 @@ check_entry(const struct history *history, const struct sl_layer_program *progra
 	if (hot->counter != history->counters[number_of(filter)] ||
 		run->binding.counter != hot->counter)
 		return "its binding is not what the host said last";
-	if ((hot->flags & ~SL_HOT_ASKS_REASSEMBLED) != (filter->flags & rights) ||
+	if ((hot->flags & ~(SL_HOT_ASKS_REASSEMBLED | SL_HOT_ASKS_PACKET)) !=
+			(filter->flags & rights) ||
 		(hot->action > SL_HOT_PERMIT) != sl_action_is_callout(filter->action) ||
 		(hot->action == SL_HOT_PERMIT) != (filter->action == SLUICE_ACTION_PERMIT))
 		return "its action or flags are not the filter's";
@@ -482,7 +483,7 @@ check_walk(const struct history *history, const struct sl_layer_program *program
 	const struct sl_filter *const *order, uint32_t n, uint32_t (*counts)[2])
 {
 	struct sl_filter_walk walk = {.layer = program};
-	uint32_t n_asking = 0;
+	uint32_t n_asking = 0, n_asking_packet = 0;
 	const char *fault;
 	uint32_t rank;
 
@@ -496,10 +497,13 @@ check_walk(const struct history *history, const struct sl_layer_program *program
 		counts[hot->sublayer][0]++;
 		counts[hot->sublayer][1] += hot->action > SL_HOT_PERMIT;
 		n_asking += (hot->flags & SL_HOT_ASKS_REASSEMBLED) != 0;
+		n_asking_packet += (hot->flags & SL_HOT_ASKS_PACKET) != 0;
 		if (i + 1 == n && sl_filter_walk_next(&walk, &rank))
 			return "it has more filters than the policy";
 		if (i + 1 == n && program->n_ask_reassembled != n_asking)
 			return "it counts filters that ask for is_reassembled wrong";
+		if (i + 1 == n && program->n_ask_packet != n_asking_packet)
+			return "it counts filters that ask for packets wrong";
 		if (i + 1 == n)
 			return program->n_filters == n ? NULL : "it counts its filters wrong";
 	}
