@@ -370,7 +370,7 @@ test_bursts(void **state)
 	assert_true(play->reasons[SL_REASON_TCP_OUT_OF_WINDOW] > 10);
 	assert_true(play->reasons[SL_REASON_TCP_BAD_FLAGS] > 100);
 	assert_true(play->reasons[SL_REASON_ICMP_ERROR_UNRELATED] > 100);
-	assert_in_range(play->n_along, 1000, UINT32_MAX);
+	assert_true(play->n_along > 1000 / RANDOM_SLOWNESS);
 	free(play);
 }
 
