@@ -2,6 +2,7 @@
 #include "datapath/packet_socket.h"
 
 #include "datapath/interface.h"
+#include "datapath/opening.h"
 #include "datapath/steer.h"
 
 #include <arpa/inet.h>
@@ -42,15 +43,23 @@ fail(struct sl_error *err, const char *interface, const char *what)
 
 /* A socket that is deaf takes no frames. */
 static int
-set_deaf(int fd, bool is_deaf)
+set_deaf(int fd)
 {
 	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
 	const struct sock_fprog program = {.len = 1, .filter = &nothing};
-	int unused = 0;
 
-	if (is_deaf)
-		return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+/* A socket takes the frames of its kind of ring. */
+static int
+set_kind(int fd, enum packet_ring_kind kind)
+{
+	struct sock_filter list[OPENING_PROGRAM_MAX];
+	struct sock_fprog program = {.filter = list};
+
+	program.len = (unsigned short)opening_program(kind == PACKET_RING_OPENINGS, list);
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
 static int
@@ -73,7 +82,7 @@ set_option(int fd, int option, int value)
 
 /* The ring of a receiving socket, before it is bound. */
 static int
-map_ring(const struct packet_socket *socket, struct packet_queue *queue)
+map_ring(const struct packet_socket *socket, struct packet_ring *ring)
 {
 	struct tpacket_req request = {
 		.tp_block_size = socket->block_size,
@@ -81,43 +90,43 @@ map_ring(const struct packet_socket *socket, struct packet_queue *queue)
 		.tp_frame_size = socket->frame_size,
 		.tp_frame_nr = socket->n_frames,
 	};
-	void *ring;
+	void *slots;
 
-	if (setsockopt(queue->rx_fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) != 0)
+	if (setsockopt(ring->fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)) != 0)
 		return -1;
-	ring = mmap(NULL, (size_t)socket->block_size * socket->n_blocks, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_POPULATE, queue->rx_fd, 0);
-	if (ring == MAP_FAILED)
+	slots = mmap(NULL, (size_t)socket->block_size * socket->n_blocks, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_POPULATE, ring->fd, 0);
+	if (slots == MAP_FAILED)
 		return -1;
-	queue->ring = ring;
+	ring->slots = slots;
 	return 0;
 }
 
 static int
-open_rx(const struct packet_socket *packet, struct packet_queue *queue, const char *interface,
-	struct sl_error *err)
+open_rx(const struct packet_socket *packet, enum packet_ring_kind kind, struct packet_ring *ring,
+	const char *interface, struct sl_error *err)
 {
 	struct packet_mreq promiscuous = {
 		.mr_ifindex = packet->ifindex, .mr_type = PACKET_MR_PROMISC};
 
 	/* Protocol 0: nothing is received before everything is set up and bound. */
-	queue->rx_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (queue->rx_fd < 0)
+	ring->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (ring->fd < 0)
 		return fail(err, interface,
 			errno == EPERM ? "packet socket (needs CAP_NET_RAW)" : "packet socket");
 	/* A fanout group forgets that outgoing packets are not wanted; then packet_queue_rx skips them. */
-	if (set_option(queue->rx_fd, PACKET_VERSION, TPACKET_V2) != 0 ||
-		set_option(queue->rx_fd, PACKET_VNET_HDR, 1) != 0 ||
-		set_option(queue->rx_fd, PACKET_IGNORE_OUTGOING, 1) != 0)
+	if (set_option(ring->fd, PACKET_VERSION, TPACKET_V2) != 0 ||
+		set_option(ring->fd, PACKET_VNET_HDR, 1) != 0 ||
+		set_option(ring->fd, PACKET_IGNORE_OUTGOING, 1) != 0)
 		return fail(err, interface, "options of the packet socket");
-	if (map_ring(packet, queue) != 0)
+	if (map_ring(packet, ring) != 0)
 		return fail(err, interface, "receive ring");
 	/* Until all queues share what arrives, each would take every frame. */
-	if (packet->n_queues > 1 && set_deaf(queue->rx_fd, true) != 0)
+	if ((packet->n_queues > 1 ? set_deaf(ring->fd) : set_kind(ring->fd, kind)) != 0)
 		return fail(err, interface, "filter of the packet socket");
-	if (bind_to(queue->rx_fd, packet->ifindex, ETH_P_ALL) != 0)
+	if (bind_to(ring->fd, packet->ifindex, ETH_P_ALL) != 0)
 		return fail(err, interface, "bind");
-	if (setsockopt(queue->rx_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous,
+	if (setsockopt(ring->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promiscuous,
 		    sizeof(promiscuous)) != 0)
 		return fail(err, interface, "promiscuous mode");
 	return 0;
@@ -141,20 +150,21 @@ open_tx(const struct packet_socket *packet, struct packet_queue *queue, const ch
 }
 
 /*
- * Lets the queues share what arrives by steer_program, and without the flag that makes the kernel put fragments
- * together.  The kernel picks a group number that is free.
+ * Lets the queues' rings of a kind share what arrives by steer_program, and without the flag that makes the
+ * kernel put fragments together.  The kernel picks a group number that is free.
  */
 static int
-join_fanout(struct packet_socket *packet, const char *interface, struct sl_error *err)
+join_fanout(struct packet_socket *packet, enum packet_ring_kind kind, const char *interface,
+	struct sl_error *err)
 {
 	int group = (PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID) << 16;
 	struct sock_filter list[STEER_PROGRAM_MAX];
 	struct sock_fprog program = {.filter = list};
 	socklen_t size = sizeof(group);
-	int fd = packet->queues[0].rx_fd;
+	int fd = packet->queues[0].rings[kind].fd;
 
 	for (uint32_t i = 0; i < packet->n_queues; i++) {
-		if (set_option(packet->queues[i].rx_fd, PACKET_FANOUT, group) != 0)
+		if (set_option(packet->queues[i].rings[kind].fd, PACKET_FANOUT, group) != 0)
 			return fail(err, interface, "fanout group");
 		if (i > 0)
 			continue;
@@ -166,7 +176,7 @@ join_fanout(struct packet_socket *packet, const char *interface, struct sl_error
 	if (setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, &program, sizeof(program)) != 0)
 		return fail(err, interface, "program of the fanout group");
 	for (uint32_t i = 0; i < packet->n_queues; i++) {
-		if (set_deaf(packet->queues[i].rx_fd, false) != 0)
+		if (set_kind(packet->queues[i].rings[kind].fd, kind) != 0)
 			return fail(err, interface, "filter of the packet socket");
 	}
 	return 0;
@@ -191,6 +201,28 @@ lay_out(struct packet_socket *packet, uint16_t mtu, uint32_t n_frames)
 	packet->n_frames = packet->n_blocks * packet->frames_per_block;
 }
 
+static void
+set_closed(struct packet_socket *packet)
+{
+	for (uint32_t i = 0; i < packet->n_queues; i++) {
+		packet->queues[i].tx_fd = -1;
+		for (int kind = 0; kind < PACKET_RINGS; kind++)
+			packet->queues[i].rings[kind].fd = -1;
+	}
+}
+
+static int
+open_queue(const struct packet_socket *packet, struct packet_queue *queue, const char *interface,
+	struct sl_error *err)
+{
+	int rc = open_tx(packet, queue, interface, err);
+
+	for (int kind = 0; kind < PACKET_RINGS && rc == 0; kind++)
+		rc = open_rx(
+			packet, (enum packet_ring_kind)kind, &queue->rings[kind], interface, err);
+	return rc;
+}
+
 int
 packet_socket_open(const char *interface, uint32_t n_queues, uint32_t n_frames,
 	struct packet_socket **out, struct sl_error *err)
@@ -211,15 +243,11 @@ packet_socket_open(const char *interface, uint32_t n_queues, uint32_t n_frames,
 	packet->ifindex = state.index;
 	packet->n_queues = n_queues;
 	lay_out(packet, state.mtu, n_frames);
-	for (uint32_t i = 0; i < n_queues; i++)
-		packet->queues[i].rx_fd = packet->queues[i].tx_fd = -1;
-	for (uint32_t i = 0; i < n_queues && rc == 0; i++) {
-		rc = open_rx(packet, &packet->queues[i], interface, err);
-		if (rc == 0)
-			rc = open_tx(packet, &packet->queues[i], interface, err);
-	}
-	if (rc == 0 && n_queues > 1)
-		rc = join_fanout(packet, interface, err);
+	set_closed(packet);
+	for (uint32_t i = 0; i < n_queues && rc == 0; i++)
+		rc = open_queue(packet, &packet->queues[i], interface, err);
+	for (int kind = 0; kind < PACKET_RINGS && rc == 0 && n_queues > 1; kind++)
+		rc = join_fanout(packet, (enum packet_ring_kind)kind, interface, err);
 	if (rc != 0) {
 		packet_socket_close(packet);
 		return rc;
@@ -228,34 +256,45 @@ packet_socket_open(const char *interface, uint32_t n_queues, uint32_t n_frames,
 	return 0;
 }
 
+static void
+close_ring(const struct packet_socket *packet, const struct packet_ring *ring)
+{
+	if (ring->slots != NULL)
+		munmap(ring->slots, (size_t)packet->block_size * packet->n_blocks);
+	if (ring->fd >= 0)
+		close(ring->fd);
+}
+
 void
 packet_socket_close(struct packet_socket *packet)
 {
 	if (packet == NULL)
 		return;
 	for (uint32_t i = 0; i < packet->n_queues; i++) {
-		struct packet_queue *queue = &packet->queues[i];
-
-		if (queue->ring != NULL)
-			munmap(queue->ring, (size_t)packet->block_size * packet->n_blocks);
-		if (queue->rx_fd >= 0)
-			close(queue->rx_fd);
-		if (queue->tx_fd >= 0)
-			close(queue->tx_fd);
+		for (int kind = 0; kind < PACKET_RINGS; kind++)
+			close_ring(packet, &packet->queues[i].rings[kind]);
+		if (packet->queues[i].tx_fd >= 0)
+			close(packet->queues[i].tx_fd);
 	}
 	free(packet);
+}
+
+static uint64_t
+new_drops(const struct packet_ring *ring)
+{
+	struct tpacket_stats stats;
+	socklen_t size = sizeof(stats);
+
+	/* Reading resets what the kernel counts. */
+	return getsockopt(ring->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0
+		? stats.tp_drops
+		: 0;
 }
 
 void
 packet_socket_update_drops(struct packet_socket *packet)
 {
-	for (uint32_t i = 0; i < packet->n_queues; i++) {
-		struct tpacket_stats stats;
-		socklen_t size = sizeof(stats);
-
-		/* Reading resets what the kernel counts. */
-		if (getsockopt(packet->queues[i].rx_fd, SOL_PACKET, PACKET_STATISTICS, &stats,
-			    &size) == 0)
-			packet->queues[i].kernel_drops += stats.tp_drops;
-	}
+	for (uint32_t i = 0; i < packet->n_queues; i++)
+		for (int kind = 0; kind < PACKET_RINGS; kind++)
+			packet->queues[i].kernel_drops += new_drops(&packet->queues[i].rings[kind]);
 }

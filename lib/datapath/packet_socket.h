@@ -9,9 +9,11 @@
  * an inline device), takes the host's own packets for received ones, loses the type of VLAN tags, waits in
  * poll when a ring is full, and cannot come back when its interface does.
  *
- * Receive. One ring (TPACKET_V2) per queue; queues share by steer_program.  VLAN tags that the
- *          kernel took off are put back as they were.  A checksum that the sender left to its NIC
- *          is completed; mbufs say which ones the kernel has seen verified.  A frame longer than a ring slot is a segmentation super-packet: counted, not taken.
+ * Receive. Two rings (TPACKET_V2) per queue: what opens TCP connections has one of its own, and a share of
+ *          each burst, so that a flood of SYNs overflows there and costs open connections nothing.  Queues
+ *          share by steer_program.  VLAN tags that the kernel took off are put back as they were.  A checksum
+ *          that the sender left to its NIC is completed; mbufs say which ones the kernel has seen verified.
+ *          A frame longer than a ring slot is a segmentation super-packet: counted, not taken.
  * Send.    sendmmsg past the queueing discipline; never waits.
  * Threads. open, close and the rest: control thread.  Each queue belongs to one worker: rx and tx.
  */
@@ -27,12 +29,23 @@ struct rte_mempool;
 #define PACKET_SOCKET_QUEUES_MAX 64u
 #define PACKET_SOCKET_BURST_MAX  64u
 
+/* Rings, in the order in which they are looked at. */
+enum packet_ring_kind {
+	PACKET_RING_REST,
+	PACKET_RING_OPENINGS, /* see opening.h */
+	PACKET_RINGS
+};
+
+struct packet_ring {
+	int fd;
+	uint8_t *slots;
+	uint32_t next; /* slot to look at */
+};
+
 /* One queue. Counters are written by its worker and read with relaxed loads. */
 struct packet_queue {
-	int rx_fd;
+	struct packet_ring rings[PACKET_RINGS];
 	int tx_fd;
-	uint8_t *ring;
-	uint32_t next; /* ring slot to look at */
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
 	uint64_t rx_too_long;  /* frames longer than a slot, and segmentation super-packets */
@@ -49,7 +62,7 @@ struct packet_socket {
 	uint32_t frame_size; /* bytes of a ring slot */
 	uint32_t block_size;
 	uint32_t frames_per_block;
-	uint32_t n_frames;
+	uint32_t n_frames; /* of a ring */
 	uint32_t n_blocks;
 	struct packet_queue queues[];
 };

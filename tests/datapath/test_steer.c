@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "datapath/steer.h"
 
+#include "classic_bpf.h"
 #include "packet/sl_build.h"
 
 #include <setjmp.h>
@@ -17,105 +18,6 @@
 #define ROUNDS     20000
 #define FRAME_SIZE 2048u
 
-/* --- The kernel's interpreter: classic BPF as packet(7) and bpf(4) have it, of what steer_program uses. --- */
-
-/* A load beyond the frame ends the program with 0. */
-static bool
-load(const uint8_t *frame, uint32_t length, uint32_t at, uint16_t size, uint32_t *value)
-{
-	uint32_t n = size == BPF_W ? 4 : size == BPF_H ? 2 : 1;
-
-	if (at > length || length - at < n)
-		return false;
-	*value = 0;
-	for (uint32_t i = 0; i < n; i++)
-		*value = *value << 8 | frame[at + i];
-	return true;
-}
-
-static uint32_t
-compute(uint16_t operation, uint32_t a, uint32_t operand)
-{
-	switch (operation) {
-	case BPF_ADD:
-		return a + operand;
-	case BPF_MUL:
-		return a * operand;
-	case BPF_AND:
-		return a & operand;
-	case BPF_XOR:
-		return a ^ operand;
-	case BPF_LSH:
-		return a << operand;
-	case BPF_RSH:
-		return a >> operand;
-	default:
-		fail_msg("operation %x", operation);
-		return 0;
-	}
-}
-
-static uint32_t
-interpret(const struct sock_filter *program, uint32_t n, const uint8_t *frame, uint32_t length,
-	uint16_t protocol)
-{
-	uint32_t a = 0, x = 0, memory[BPF_MEMWORDS];
-
-	for (uint32_t at = 0; at < n; at++) {
-		const struct sock_filter *step = &program[at];
-		uint32_t operand = (step->code & BPF_X) != 0 ? x : step->k;
-
-		switch (step->code) {
-		case BPF_LD | BPF_IMM:
-			a = step->k;
-			break;
-		case BPF_LD | BPF_MEM:
-			a = memory[step->k];
-			break;
-		case BPF_LDX | BPF_MEM:
-			x = memory[step->k];
-			break;
-		case BPF_ST:
-			memory[step->k] = a;
-			break;
-		case BPF_LD | BPF_W | BPF_ABS:
-			assert_int_equal((int)step->k, SKF_AD_OFF + SKF_AD_PROTOCOL);
-			a = protocol;
-			break;
-		case BPF_LD | BPF_IND | BPF_W:
-		case BPF_LD | BPF_IND | BPF_H:
-		case BPF_LD | BPF_IND | BPF_B:
-			if (!load(frame, length, x + step->k, BPF_SIZE(step->code), &a))
-				return 0;
-			break;
-		case BPF_MISC | BPF_TAX:
-			x = a;
-			break;
-		case BPF_MISC | BPF_TXA:
-			a = x;
-			break;
-		case BPF_JMP | BPF_JA:
-			at += step->k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			at += a == step->k ? step->jt : step->jf;
-			break;
-		case BPF_JMP | BPF_JSET | BPF_K:
-			at += (a & step->k) != 0 ? step->jt : step->jf;
-			break;
-		case BPF_RET | BPF_A:
-			return a;
-		case BPF_RET | BPF_K:
-			return step->k;
-		default:
-			assert_int_equal(BPF_CLASS(step->code), BPF_ALU);
-			a = compute(BPF_OP(step->code), a, operand);
-		}
-	}
-	fail_msg("the program has no end");
-	return 0;
-}
-
 /* What the program says of a frame: the kernel takes the outermost tag and the Ethernet header off. */
 static uint32_t
 ask_program(const uint8_t *frame, uint32_t length)
@@ -129,7 +31,9 @@ ask_program(const uint8_t *frame, uint32_t length)
 		protocol = (uint16_t)(frame[16] << 8 | frame[17]);
 		at += 4;
 	}
-	return interpret(program, n, frame + at, length - at, protocol);
+	return classic_bpf_run(program, n,
+		&(struct classic_bpf_frame){
+			.bytes = frame + at, .length = length - at, .protocol = protocol});
 }
 
 /* --- Packets. --- */

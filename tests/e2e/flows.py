@@ -4,7 +4,9 @@
 
 flows.py serve PORT                         echoes TCP and UDP, IPv4 and IPv6
 flows.py udp|tcp ADDRESS PORT N SIZE        N of them, each sends SIZE bytes and wants them back
-flows.py hold ADDRESS PORT N SECONDS        N connections, which speak all the time; prints "ready" first
+flows.py hold ADDRESS PORT N SECONDS        N connections, which ask and are answered all the time, each for itself;
+                                            prints "ready" first, and then the longest time in which one of them had
+                                            no answer, in milliseconds
 flows.py refused ADDRESS PORT N             N datagrams to a closed port: each wants its port unreachable
 flows.py expired ADDRESS PORT N             N datagrams with a time to live of 1: each wants its time exceeded
 
@@ -20,6 +22,7 @@ import time
 IP_RECVERR = 11
 IPV6_RECVERR = 25
 WAIT = 1.0
+PATIENCE = 90.0  # for the last answers: a network that loses most packets makes TCP wait longer each time
 TRIES = 3
 
 
@@ -79,27 +82,71 @@ def ask_tcp(address, port, n, size):
     return failed
 
 
+class Held:
+    """A connection that asks, waits for the answer, rests, and asks again."""
+
+    QUESTION = b"still"
+    REST = 0.05
+
+    def __init__(self, address, port):
+        self.socket = socket.create_connection((address, port), 5)
+        self.socket.setblocking(False)
+        self.answer = b""
+        self.is_waiting = False
+        self.is_failed = False
+        self.last = time.monotonic()
+        self.silence = 0.0  # the longest time between two answers, rest included
+
+    def look(self, now):
+        self.silence = max(self.silence, now - self.last)
+
+    def ask(self, now):
+        if self.is_waiting or self.is_failed or now < self.last + self.REST:
+            return
+        try:
+            self.is_waiting = self.socket.send(self.QUESTION) > 0
+        except OSError as error:
+            self.fail(error)
+
+    def listen(self, now):
+        try:
+            got = self.socket.recv(len(self.QUESTION) - len(self.answer))
+        except OSError as error:
+            self.fail(error)
+            return
+        self.answer += got
+        if got == b"" or not self.QUESTION.startswith(self.answer):
+            self.fail(f"{got} is no answer")
+        elif self.answer == self.QUESTION:
+            self.look(now)
+            self.answer, self.is_waiting, self.last = b"", False, now
+
+    def fail(self, why):
+        print(why, file=sys.stderr)
+        self.is_failed, self.is_waiting = True, False
+
+
 def hold(address, port, n, seconds):
-    connections = [socket.create_connection((address, port), 5) for _ in range(n)]
-    failed = set()
+    connections = [Held(address, port) for _ in range(n)]
     print("ready", flush=True)
+    selector = selectors.DefaultSelector()
+    for one in connections:
+        one.last = time.monotonic()
+        selector.register(one.socket, selectors.EVENT_READ, one)
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for connection in set(connections) - failed:
-            try:
-                # The network may lose most packets now; TCP then waits longer each time, and recovers.
-                connection.settimeout(90)
-                connection.sendall(b"still")
-                got = b""
-                while len(got) < 5:
-                    got += connection.recv(5) or b"closed"
-                if got != b"still":
-                    failed.add(connection)
-            except OSError as error:
-                print(error, file=sys.stderr)
-                failed.add(connection)
-        time.sleep(0.05)
-    return len(failed)
+    while (now := time.monotonic()) < end or (now < end + PATIENCE and any(one.is_waiting for one in connections)):
+        for one in connections:
+            if now < end:
+                one.ask(now)
+        for key, _ in selector.select(0.01):
+            key.data.listen(time.monotonic())
+            if key.data.is_failed:
+                selector.unregister(key.data.socket)
+        if now < end:
+            for one in connections:
+                one.look(now)
+    print(round(1000 * max(one.silence for one in connections)))
+    return sum(one.is_failed or one.is_waiting for one in connections)
 
 
 def each_datagram(sockets, payload, is_answer):

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# A flood of SYNs to a port that is open: connections that are there go on, none of their flows is lost, memory stays as
-# it was, and a new connection finds a place.
+# A flood of SYNs to a port that is open: connections that are there go on, each of them in any five seconds; none of
+# their flows is lost, memory stays as it was, and a new connection finds a place.
 #
 # SYNFLOOD_SECONDS  5 unless given
 # SYNFLOOD_PPS      frames a second, 100,000 unless given; 0: as many as go
@@ -62,6 +62,12 @@ wait $inside
 wait $outside
 equal "connections from inside that failed" "$(tail -1 "$TMP/held-in")" 0
 equal "connections from outside that failed" "$(tail -1 "$TMP/held-out")" 0
+# Any five seconds, on either side.
+silence() {
+	tail -2 "$TMP/held-$1" | head -1
+}
+at_least "5,000 ms to the longest silence of a connection from inside" 5000 "$(silence in)"
+at_least "5,000 ms to the longest silence of a connection from outside" 5000 "$(silence out)"
 # More came than fit: embryonic flows gave way to each other.
 at_least "flows at the end" "$full" $((MAX * 3 / 4))
 at_least "room" $MAX "$full"
@@ -69,5 +75,6 @@ at_least "gave way" "$evicted" 1
 # A filter's counters and the log of events may take pages; flows may not.
 at_least "4 MB of room for memory to grow" 4096 "$grown"
 adds_up inbound
-echo "$sent SYNs in $SECONDS_OF_FLOOD s, $(link_counter inbound rx_packets) came; $full flows, $evicted gave way, memory +$grown kB"
+echo "$sent SYNs in $SECONDS_OF_FLOOD s, $(link_counter inbound rx_packets) came; $full flows, $evicted gave way, memory +$grown kB," \
+	"longest silence $(silence in) and $(silence out) ms"
 stop_sluiced
