@@ -5,18 +5,40 @@
 
 #include <string.h>
 
+#define ECHO_REPLY   0
+#define ECHO_REQUEST 8
+
 _Static_assert(SL_GLANCE_L4 == SL_FAST_L4, "both mean the same packets");
 _Static_assert(SL_GLANCE_TCP_BYTES == SL_TCP_SIZE, "a header without options");
 
-/* TCP or UDP in untagged IPv4, whatever else is wrong with it. */
+/* False for echo requests and replies: what else ICMP says may be about a flow. */
+static bool
+may_be_error(const struct sl_frame *frame)
+{
+	const uint8_t *ip = frame->bytes + SL_FAST_L3;
+	const uint32_t at = SL_FAST_L3 + (ip[0] & 15u) * 4;
+
+	return frame->contiguous <= at ||
+		(frame->bytes[at] != ECHO_REQUEST && frame->bytes[at] != ECHO_REPLY);
+}
+
+/* TCP, UDP or an ICMP error in untagged IPv4, whatever else is wrong with it. */
 static bool
 is_kin(const struct sl_frame *frame)
 {
 	const uint8_t *bytes = frame->bytes;
 
-	return frame->contiguous > SL_FAST_L3 + 9 && sl_be16(bytes + 12) == SL_ETHER_TYPE_IP4 &&
-		(bytes[SL_FAST_L3 + 9] == SL_PROTOCOL_TCP ||
-			bytes[SL_FAST_L3 + 9] == SL_PROTOCOL_UDP);
+	if (frame->contiguous <= SL_FAST_L3 + 9 || sl_be16(bytes + 12) != SL_ETHER_TYPE_IP4)
+		return false;
+	switch (bytes[SL_FAST_L3 + 9]) {
+	case SL_PROTOCOL_TCP:
+	case SL_PROTOCOL_UDP:
+		return true;
+	case SL_PROTOCOL_ICMP:
+		return may_be_error(frame);
+	default:
+		return false;
+	}
 }
 
 static SL_ALWAYS_INLINE bool

@@ -34,7 +34,7 @@ struct sl_glance_sets {
 	uint64_t tcp; /* of the kind */
 	uint64_t udp;
 	uint64_t
-		kin; /* not of the kind, but they may be of the same flows: TCP or UDP in untagged IPv4 */
+		kin; /* not of the kind, but they may be of the same flows: TCP, UDP or an ICMP error in untagged IPv4 */
 };
 
 /* Looks at frames[0 .. n-1] (n at most 64) of an Ethernet link; glances[i] is valid for those of the kind. */

@@ -147,12 +147,12 @@ shape_build_error(struct packet *packet, const struct shape *shape)
 	finish(packet, &build);
 }
 
-static uint32_t
-path_of(const struct shape *shape)
+uint32_t
+shape_path(const struct shape *shape, bool is_inbound)
 {
 	if (shape->link == 1)
-		return shape->is_inbound ? PATH_IN_2 : PATH_OUT_2;
-	return shape->is_inbound ? PATH_IN : PATH_OUT;
+		return is_inbound ? PATH_IN_2 : PATH_OUT_2;
+	return is_inbound ? PATH_IN : PATH_OUT;
 }
 
 enum sl_reason
@@ -162,7 +162,7 @@ shape_send(struct fixture *fixture, const struct shape *shape)
 	struct packet packet;
 
 	shape_build(&packet, shape);
-	fixture_run(fixture, path_of(shape), &packet.frame, 1, &outcome);
+	fixture_run(fixture, shape_path(shape, shape->is_inbound), &packet.frame, 1, &outcome);
 	assert_int_equal(outcome.action == SL_VERDICT_PERMIT, outcome.reason == SL_REASON_NONE);
 	assert_int_equal(fixture->n_differences, 0);
 	return outcome.reason;
@@ -191,7 +191,7 @@ shapes_send(struct fixture *fixture, const struct shape shapes[], uint32_t n,
 		shape_build(&packets[i], &shapes[i]);
 		frames[i] = packets[i].frame;
 	}
-	fixture_run(fixture, path_of(&shapes[0]), frames, n, outcomes);
+	fixture_run(fixture, shape_path(&shapes[0], shapes[0].is_inbound), frames, n, outcomes);
 }
 
 void

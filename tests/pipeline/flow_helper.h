@@ -43,6 +43,8 @@ struct shape {
 void flow_config(struct sl_flow_config *config);
 /* A fixture with such a configuration. */
 void flow_fixture(struct fixture *fixture);
+/* The path of packets of a direction by the shape's link. */
+uint32_t shape_path(const struct shape *shape, bool is_inbound);
 void shape_build(struct packet *packet, const struct shape *shape);
 /* An ICMP error "port unreachable" for a packet of that shape, going the other way. */
 void shape_build_error(struct packet *packet, const struct shape *shape);

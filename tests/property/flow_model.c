@@ -63,7 +63,7 @@ blocks_flow(struct pass *pass, enum sluice_layer layer, const struct model_flow 
 	bool answer;
 
 	meta->present |= PRESENT_FLOW;
-	if (reason == SLUICE_REAUTHORIZE_POLICY_CHANGE)
+	if ((reason & ~SLUICE_REAUTHORIZE_MID_STREAM_INSPECTION) != 0)
 		meta->present &= pass->shape->is_inbound
 			? ~(SL_PRESENT(ALE_NEXTHOP_LUID) | SL_PRESENT(ALE_NEXTHOP_INDEX) |
 				  SL_PRESENT(ALE_NEXTHOP_SUB_INTERFACE))
@@ -167,6 +167,31 @@ static bool
 is_multicast(uint32_t address)
 {
 	return address >> 28 == 14;
+}
+
+/* --- Links. --- */
+
+static void
+note_link(const struct pass *pass, struct model_flow *flow)
+{
+	flow->links[pass->shape->is_inbound] = (uint8_t)(pass->shape->link + 1);
+}
+
+/* Why the flow has to be judged anew; 0: it has not. */
+static uint32_t
+reasons_of(const struct pass *pass, const struct model_flow *flow)
+{
+	const bool is_inbound = pass->shape->is_inbound;
+	const uint8_t link =
+		flow->links[is_inbound] != 0 ? flow->links[is_inbound] : flow->links[!is_inbound];
+	uint32_t reasons = 0;
+
+	if (!is_current(pass->model, flow))
+		reasons = SLUICE_REAUTHORIZE_POLICY_CHANGE;
+	if (!flow->is_wildcard && link != pass->shape->link + 1)
+		reasons |= is_inbound ? SLUICE_REAUTHORIZE_NEW_ARRIVAL_INTERFACE
+				      : SLUICE_REAUTHORIZE_NEW_NEXTHOP_INTERFACE;
+	return reasons;
 }
 
 /* --- First packets. --- */
@@ -322,6 +347,7 @@ open_flow(struct pass *pass, const struct model_key *key)
 	}
 	flow.is_established = is_established;
 	flow.has_answer = flow.is_outbound == pass->shape->is_inbound;
+	note_link(pass, &flow);
 	assert_true(model->n_flows < MODEL_FLOWS_MAX);
 	model->flows[model->n_flows++] = flow;
 	return SL_REASON_NONE;
@@ -371,6 +397,7 @@ go_with(struct pass *pass, struct model_flow *flow, const struct model_key *key)
 	const bool is_outbound = flow->is_outbound;
 	bool is_new = false, is_established = false;
 	enum sl_reason reason;
+	uint32_t reasons;
 
 	if (key->protocol == 6) {
 		reason = track(pass, flow, &is_new, &is_established);
@@ -381,9 +408,10 @@ go_with(struct pass *pass, struct model_flow *flow, const struct model_key *key)
 		forget(pass->model, flow);
 		return open_flow(pass, key);
 	}
-	if (!is_current(pass->model, flow)) {
+	reasons = reasons_of(pass, flow);
+	if (reasons != 0) {
 		if (blocks_flow(pass, auth_of(flow), flow, is_outbound,
-			    SLUICE_CONDITION_FLAG_IS_REAUTHORIZE, SLUICE_REAUTHORIZE_POLICY_CHANGE))
+			    SLUICE_CONDITION_FLAG_IS_REAUTHORIZE, reasons))
 			return revoke(pass, flow);
 		flow->generation = pass->model->generations[auth_of(flow)];
 	}
@@ -392,6 +420,7 @@ go_with(struct pass *pass, struct model_flow *flow, const struct model_key *key)
 			return revoke(pass, flow);
 		flow->is_established = true;
 	}
+	note_link(pass, flow);
 	if (is_outbound == pass->shape->is_inbound)
 		flow->has_answer = true;
 	if (!flow->is_wildcard || !pass->shape->is_inbound)
@@ -462,7 +491,7 @@ enum sl_reason
 model_meet(struct model *model, const struct model_packet *packet, uint8_t *layer)
 {
 	const bool is_inbound = packet->shape.is_inbound != packet->is_error;
-	const struct sl_path *path = &model->fixture->paths[is_inbound ? PATH_IN : PATH_OUT];
+	const struct sl_path *path = &model->fixture->paths[shape_path(&packet->shape, is_inbound)];
 	struct pass pass = {
 		.model = model,
 		.shape = &packet->shape,

@@ -32,6 +32,7 @@ struct model_flow {
 	uint64_t last_ns;
 	uint32_t generation; /* of its layer when it was judged */
 	uint16_t icmp_type;
+	uint8_t links[2]; /* by direction: of its last packet, and 1; 0: there was none */
 	struct sl_tcp tcp;
 };
 

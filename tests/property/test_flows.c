@@ -28,6 +28,7 @@ struct play {
 	uint32_t reasons[SL_REASON_COUNT];
 	bool has_ale_alone; /* filters at ALE layers only, so that packets may go along with their flows */
 	uint32_t n_along; /* that did */
+	bool has_links;   /* the zone has two */
 };
 
 /* --- Policies. --- */
@@ -47,7 +48,7 @@ add_condition(struct play *play, struct sl_filter *filter)
 	const bool is_auth = layer == CONNECT || layer == ACCEPT;
 	const bool has_flow = sl_layer_has_flow(filter->layer);
 
-	switch (random_below(&play->random, is_auth ? 7 : has_flow ? 5 : 3)) {
+	switch (random_below(&play->random, is_auth ? 9 : has_flow ? 5 : 3)) {
 	case 0:
 		fixture_condition(filter, SLUICE_FIELD_IP_REMOTE_PORT, SL_MATCH_EQUAL,
 			SLUICE_TYPE_UINT16, PICK(play, ports));
@@ -75,6 +76,16 @@ add_condition(struct play *play, struct sl_filter *filter)
 	case 5:
 		fixture_condition(filter, SLUICE_FIELD_FLAGS, SL_MATCH_FLAGS_ALL_SET,
 			SLUICE_TYPE_UINT32, SLUICE_CONDITION_FLAG_IS_REAUTHORIZE);
+		break;
+	case 6:
+		fixture_condition(filter, SLUICE_FIELD_REAUTHORIZE_REASON, SL_MATCH_FLAGS_ANY_SET,
+			SLUICE_TYPE_UINT32, 1u << random_below(&play->random, 3));
+		break;
+	case 7:
+		fixture_condition(filter,
+			random_chance(&play->random, 50) ? SLUICE_FIELD_ARRIVAL_INTERFACE_INDEX
+							 : SLUICE_FIELD_NEXTHOP_INTERFACE_INDEX,
+			SL_MATCH_EQUAL, SLUICE_TYPE_UINT32, 1 + random_below(&play->random, 4));
 		break;
 	default:
 		fixture_condition(filter,
@@ -178,10 +189,11 @@ draw_shape(struct play *play, bool is_inbound, struct shape *shape)
 }
 
 static void
-draw_packet(struct play *play, bool is_inbound, struct model_packet *packet)
+draw_packet(struct play *play, bool is_inbound, uint8_t link, struct model_packet *packet)
 {
 	packet->is_error = random_chance(&play->random, 6);
 	draw_shape(play, is_inbound != packet->is_error, &packet->shape);
+	packet->shape.link = link;
 	if (packet->is_error && packet->shape.remote == MDNS_GROUP)
 		packet->shape.remote = HOST_OUT;
 	if (packet->is_error)
@@ -286,12 +298,13 @@ static void
 burst(struct play *play, uint32_t n_max)
 {
 	const bool is_inbound = random_chance(&play->random, 50);
+	const uint8_t link = play->has_links && random_chance(&play->random, 30);
 	const uint32_t n = 1 + random_below(&play->random, n_max);
 	struct sl_frame frames[SL_PIPELINE_BURST_MAX];
 	struct sl_outcome outcomes[SL_PIPELINE_BURST_MAX];
 
 	for (uint32_t i = 0; i < n; i++) {
-		draw_packet(play, is_inbound, &play->packets[i]);
+		draw_packet(play, is_inbound, link, &play->packets[i]);
 		if (i > 0 && random_chance(&play->random, 30))
 			play->packets[i] = play->packets[i - 1];
 		frames[i] = play->packets[i].packet.frame;
@@ -299,7 +312,8 @@ burst(struct play *play, uint32_t n_max)
 	}
 	/* Not only where most of a burst goes along. */
 	play->fixture.pipeline->flows->along_pause = 0;
-	fixture_run(&play->fixture, is_inbound ? PATH_IN : PATH_OUT, frames, n, outcomes);
+	fixture_run(&play->fixture, shape_path(&play->packets[0].shape, is_inbound), frames, n,
+		outcomes);
 	play->n_along += (uint32_t)__builtin_popcountll(play->fixture.pipeline->unparsed);
 	for (uint32_t i = 0; i < n; i++) {
 		play->packets[i].packet.frame.bytes = play->packets[i].packet.bytes;
@@ -328,12 +342,16 @@ begin(struct play *play, uint64_t seed)
 	play->n_keys = 0;
 	play->n_filters = 0;
 	play->has_ale_alone = false;
+	play->has_links = false;
 }
 
 static void
 start(struct play *play)
 {
-	fixture_init_flows(&play->fixture, SL_ENGINE_CHECK, 1, &play->config);
+	if (play->has_links)
+		fixture_init_zone(&play->fixture, &play->config);
+	else
+		fixture_init_flows(&play->fixture, SL_ENGINE_CHECK, 1, &play->config);
 	model_init(&play->model, &play->fixture, &play->config);
 	fixture_compile(&play->fixture);
 }
@@ -348,6 +366,8 @@ test_bursts(void **state)
 	for (uint64_t i = 0; i < 300 / RANDOM_SLOWNESS; i++) {
 		begin(play, seed + i);
 		play->has_ale_alone = random_chance(&play->random, 50);
+		play->has_links = random_chance(&play->random, 30);
+		play->config.reject = random_chance(&play->random, 30);
 		start(play);
 		for (uint32_t k = 0; k < 60; k++) {
 			if (random_chance(&play->random, 25))
