@@ -19,6 +19,7 @@
 struct pass {
 	struct model *model;
 	const struct shape *shape;
+	bool is_corrupt;
 	const struct sl_frame *frame;
 	struct sl_meta meta;
 	uint8_t *layer;
@@ -255,6 +256,25 @@ judge_untracked(struct pass *pass)
 		: SL_REASON_NONE;
 }
 
+/* No receiver takes it, so it does nothing where state is enforced: of TCP that ends or begins something, or all. */
+static bool
+is_dropped_as_corrupt(const struct pass *pass, bool is_first)
+{
+	const struct sl_flow_config *config = pass->model->config;
+
+	if (!pass->is_corrupt || config->enforce != SL_FLOW_ENFORCE_ALWAYS ||
+		config->tcp != SL_FLOW_TCP_STRICT)
+		return false;
+	switch (config->tcp_checksum) {
+	case SL_FLOW_CHECKSUM_CONTROL:
+		return is_first || (pass->shape->flags & (FIN | SYN | RST)) != 0;
+	case SL_FLOW_CHECKSUM_ALL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Reads what TCP says; NONE and `*is_untracked`: it can be followed by nobody, and state is not enforced. */
 static enum sl_reason
 open_tcp(struct pass *pass, struct model_flow *flow, bool *is_established, bool *is_untracked)
@@ -265,6 +285,8 @@ open_tcp(struct pass *pass, struct model_flow *flow, bool *is_established, bool 
 	struct sl_tcp_step step;
 
 	assert_true(sl_tcp_read(pass->frame, &pass->meta, &segment));
+	if (is_dropped_as_corrupt(pass, true))
+		return SL_REASON_TCP_BAD_CHECKSUM;
 	sl_tcp_open(&flow->tcp, &segment, pass->meta.direction,
 		is_enforced ? config->midstream : SL_FLOW_MIDSTREAM_ADOPT, &step);
 	*is_untracked = step.reason != SL_REASON_NONE &&
@@ -377,6 +399,8 @@ track(struct pass *pass, struct model_flow *flow, bool *is_new, bool *is_establi
 	struct sl_tcp_step step;
 
 	assert_true(sl_tcp_read(pass->frame, &pass->meta, &segment));
+	if (is_dropped_as_corrupt(pass, false))
+		return SL_REASON_TCP_BAD_CHECKSUM;
 	sl_tcp_next(&flow->tcp, &segment, pass->meta.direction,
 		config->enforce == SL_FLOW_ENFORCE_ALWAYS ? config->tcp : SL_FLOW_TCP_LOOSE, &step);
 	if (step.reason != SL_REASON_NONE)
@@ -454,6 +478,8 @@ meet_flow(struct pass *pass, const struct model_flow **passed)
 		if (flow != NULL)
 			key = wildcard;
 	}
+	if (flow != NULL && flow->is_revoked && is_dropped_as_corrupt(pass, false))
+		return SL_REASON_TCP_BAD_CHECKSUM;
 	if (flow != NULL && flow->is_revoked) {
 		if ((shape->flags & (FIN | SYN | RST | ACK)) != SYN) {
 			flow->last_ns = pass->now_ns;
@@ -495,6 +521,7 @@ model_meet(struct model *model, const struct model_packet *packet, uint8_t *laye
 	struct pass pass = {
 		.model = model,
 		.shape = &packet->shape,
+		.is_corrupt = packet->is_corrupt,
 		.frame = &packet->packet.frame,
 		.layer = layer,
 		.now_ns = model->fixture->now_ns,

@@ -48,6 +48,7 @@ struct model {
 struct model_packet {
 	struct shape shape;
 	bool is_error;
+	bool is_corrupt; /* TCP with a wrong checksum */
 	struct packet packet;
 };
 

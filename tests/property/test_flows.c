@@ -16,6 +16,7 @@
 
 struct play {
 	struct random random;
+	struct random corruption; /* of its own: plays are what they are without it */
 	struct fixture fixture;
 	struct sl_flow_config config;
 	struct model model;
@@ -39,6 +40,7 @@ static const uint32_t remotes[] = {HOST_OUT, HOST_OUT + 1};
 static const enum sluice_layer layers[] = {CONNECT, ACCEPT, ESTABLISHED, STREAM, DATAGRAM,
 	SLUICE_LAYER_INBOUND_TRANSPORT_V4, SLUICE_LAYER_OUTBOUND_TRANSPORT_V4};
 
+#define CHECKSUM_AT      (14 + 20 + 16) /* of TCP without tags */
 #define PICK(play, list) ((list)[random_below(&(play)->random, SL_ARRAY_LEN(list))])
 
 static void
@@ -200,6 +202,10 @@ draw_packet(struct play *play, bool is_inbound, uint8_t link, struct model_packe
 		shape_build_error(&packet->packet, &packet->shape);
 	else
 		shape_build(&packet->packet, &packet->shape);
+	packet->is_corrupt = !packet->is_error && packet->shape.protocol == 6 &&
+		random_chance(&play->corruption, 10);
+	if (packet->is_corrupt)
+		packet->packet.bytes[packet->shape.vlan != 0 ? CHECKSUM_AT + 4 : CHECKSUM_AT] ^= 1;
 }
 
 /* --- Comparison. --- */
@@ -326,12 +332,16 @@ begin(struct play *play, uint64_t seed)
 {
 	play->seed = seed;
 	play->random.state = seed;
+	play->corruption.state = ~seed;
 	flow_config(&play->config);
 	play->config.max = 4096;
 	play->config.enforce =
 		random_chance(&play->random, 75) ? SL_FLOW_ENFORCE_ALWAYS : SL_FLOW_ENFORCE_NEVER;
 	play->config.tcp =
 		random_chance(&play->random, 70) ? SL_FLOW_TCP_STRICT : SL_FLOW_TCP_LOOSE;
+	play->config.tcp_checksum = random_chance(&play->corruption, 60)
+		? SL_FLOW_CHECKSUM_CONTROL
+		: (enum sl_flow_tcp_checksum)random_below(&play->corruption, 3);
 	play->config.midstream =
 		random_chance(&play->random, 60) ? SL_FLOW_MIDSTREAM_ADOPT : SL_FLOW_MIDSTREAM_DROP;
 	play->config.icmp_errors =
@@ -389,6 +399,7 @@ test_bursts(void **state)
 	assert_true(play->reasons[SL_REASON_TCP_NO_CONNECTION] > 100);
 	assert_true(play->reasons[SL_REASON_TCP_OUT_OF_WINDOW] > 10);
 	assert_true(play->reasons[SL_REASON_TCP_BAD_FLAGS] > 100);
+	assert_true(play->reasons[SL_REASON_TCP_BAD_CHECKSUM] > 100);
 	assert_true(play->reasons[SL_REASON_ICMP_ERROR_UNRELATED] > 100);
 	assert_true(play->n_along > 1000 / RANDOM_SLOWNESS);
 	free(play);

@@ -129,6 +129,7 @@ class BadInput(ReplayTest):
         for text, words in (
             ('{"max": -1, "tcp": "slow", "colour": 1}', [f"{flows}: /max: ", f"{flows}: /tcp: ", f"{flows}: /colour"]),
             ('{"max": 1,}', [f"{flows}:1:"]),
+            ('{"tcp_checksum": "some"}', [f"{flows}: /tcp_checksum: ", 'allowed are "control", "all", "ignore"']),
             ('{"timeouts": {"udp": 0}}', [f"{flows}: /timeouts/udp: "]),
             ('{"pend": {"max": 65537, "packets": -1, "kilobytes": 0.5, "timeout": 301, "flows": 1}}',
              [f"{flows}: /pend/{member}: " for member in ("max", "packets", "kilobytes", "timeout")] + [f"{flows}: /pend/flows"]),
@@ -137,6 +138,7 @@ class BadInput(ReplayTest):
             flows.write_text(text)
             self.run_with("--flows", flows, says=words)
         self.run_with("--flows", self.folder / "no.json", says=["no.json", "No such file"])
+        self.run_with("--tcp-checksum", "some", says=['--tcp-checksum: "some" is not control, all or ignore'])
 
     def test_references_to_nothing(self):
         self.policy = self.write_policy({"filters": [filter_of("a", "ipforward_v4", sublayer="gone")]})
