@@ -89,6 +89,8 @@ sl_flow_forget(struct sl_flow_step *step, const struct sl_flow *flow)
 		if (SL_LIKELY(step->found[packet] != flow))
 			continue;
 		meta = &step->burst->metas[packet];
+		/* One that has gone with the flow shows the data layers what it was. */
+		sl_flow_dress(meta, flow, 0, 0);
 		meta->flow.entry = NULL;
 		meta->flow.id = 0;
 		step->found[packet] = NULL;

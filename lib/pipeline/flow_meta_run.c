@@ -144,7 +144,9 @@ sl_flow_visit_data(struct sl_burst *burst, const struct sl_layer_program *progra
 
 	for (uint64_t left = members; left != 0; left &= left - 1) {
 		meta = &burst->metas[__builtin_ctzll(left)];
-		sl_flow_dress(meta, meta->flow.entry, 0, 0);
+		/* A packet whose flow ended behind it in the burst has been dressed when that was forgotten. */
+		if (meta->flow.entry != NULL || !sl_meta_has(meta, SL_SLOT_MIDSTREAM))
+			sl_flow_dress(meta, meta->flow.entry, 0, 0);
 	}
 	return sl_flow_visit(burst, program, members, NULL);
 }

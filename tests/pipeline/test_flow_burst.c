@@ -283,6 +283,40 @@ refused_when_established(void **state)
 	fixture_fini(&fixture);
 }
 
+/* A connection is picked up; then it is reset, and a SYN takes its place, in one burst. The reset is still of the old one. */
+static void
+last_words_are_of_the_old_flow(void **state)
+{
+	const struct shape picked_up = {.protocol = 6,
+		.local_port = 4000,
+		.remote_port = 80,
+		.flags = ACK,
+		.seq = 1000,
+		.ack = 5000};
+	struct shape last[2] = {picked_up, picked_up};
+	struct sl_outcome outcomes[2];
+	struct sl_filter *filter;
+	struct fixture fixture;
+
+	(void)state;
+	flow_fixture(&fixture);
+	filter = fixture_filter(STREAM, "from-the-start", NULL);
+	filter->action = SLUICE_ACTION_BLOCK;
+	fixture_condition(filter, SLUICE_FIELD_X_MIDSTREAM, SL_MATCH_EQUAL, SLUICE_TYPE_UINT8, 0);
+	fixture_add(&fixture, filter);
+	fixture_compile(&fixture);
+	assert_int_equal(shape_send(&fixture, &picked_up), SL_REASON_NONE);
+	last[0].flags = RST | ACK;
+	last[1].flags = SYN;
+	last[1].seq = 90000;
+	last[1].ack = 0;
+	shapes_send(&fixture, last, 2, outcomes);
+	assert_int_equal(outcomes[0].reason, SL_REASON_NONE);
+	assert_int_equal(outcomes[1].reason, SL_REASON_FILTER);
+	assert_int_equal(counted(&fixture)->ended[SL_FLOW_END_RST], 1);
+	fixture_fini(&fixture);
+}
+
 int
 main(void)
 {
@@ -295,6 +329,7 @@ main(void)
 		cmocka_unit_test(blocked_then_permitted),
 		cmocka_unit_test(revoked_in_a_burst),
 		cmocka_unit_test(refused_when_established),
+		cmocka_unit_test(last_words_are_of_the_old_flow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
