@@ -210,7 +210,7 @@ api_engine_patch(struct api_request *request, struct api_reply *reply)
 	if (json == NULL)
 		return;
 	read_patch(json, &patch, &problems);
-	if (problems.n > 0)
+	if (problems.n_total > 0)
 		api_reply_problems(reply, &problems, true);
 	else
 		apply_patch(request, &patch, reply);

@@ -283,7 +283,7 @@ explain_values(struct api_request *request, const json_t *json, struct api_reply
 			"values is not an object of fields and values");
 	else if (values != NULL)
 		read_values(layer, values, &meta, texts, blobs, &problems);
-	if (problems.n > 0)
+	if (problems.n_total > 0)
 		api_reply_problems(reply, &problems, true);
 	else
 		explain_reply_layer(request, layer, &meta, reply);

@@ -43,7 +43,7 @@ struct sl_problem {
 struct sl_problems {
 	struct sl_problem *list;
 	size_t n;       /* faults kept */
-	size_t n_total; /* faults found; more than `n` when the limit of 1,000 was reached */
+	size_t n_total; /* faults found: more than `n` beyond 1,000, or for want of memory. Whether there are any is asked here. */
 };
 
 /* "filter_not_found"; never NULL. */
