@@ -72,15 +72,6 @@ commit(struct storm *storm, struct sl_error *err)
 	return 0;
 }
 
-static void
-wait_until(uint64_t when_ns)
-{
-	uint64_t now_ns = sl_clock_monotonic_ns();
-
-	if (now_ns < when_ns)
-		usleep((useconds_t)((when_ns - now_ns) / 1000));
-}
-
 /* Until every flow has had a packet, and another. */
 static int
 pass(struct storm *storm, struct sl_error *err)
@@ -123,7 +114,7 @@ rage(struct storm *storm, uint32_t seconds, struct sl_error *err)
 
 	for (uint32_t i = 1; rc == 0 && i <= seconds * RATE; i++) {
 		rc = commit(storm, err);
-		wait_until(start_ns + i * (1000 / RATE) * NS_PER_MS);
+		bench_wait_until(start_ns + i * (1000 / RATE) * NS_PER_MS);
 	}
 	storm->figures.pace = offered_rate(storm, from, start_ns);
 	return rc == 0 && storm->policy.revision % 2 != 0 ? commit(storm, err) : rc;

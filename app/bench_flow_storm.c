@@ -134,15 +134,6 @@ commit(struct storm *storm, struct sl_error *err)
 	return 0;
 }
 
-static void
-wait_until(uint64_t when_ns)
-{
-	uint64_t now_ns = sl_clock_monotonic_ns();
-
-	if (now_ns < when_ns)
-		usleep((useconds_t)((when_ns - now_ns) / 1000));
-}
-
 /* CPU time that the worker has had. */
 static uint64_t
 worker_ns(const struct storm *storm)
@@ -167,9 +158,9 @@ slice(struct storm *storm, uint32_t ms, bool has_commits, double *rate, uint32_t
 	for (uint32_t i = 1; has_commits && rc == 0 && i <= ms * RATE / 1000; i++) {
 		rc = commit(storm, err);
 		(*n)++;
-		wait_until(start_ns + i * (1000 / RATE) * NS_PER_MS);
+		bench_wait_until(start_ns + i * (1000 / RATE) * NS_PER_MS);
 	}
-	wait_until(end_ns);
+	bench_wait_until(end_ns);
 	*rate = (double)(atomic_load(&storm->bursts) - bursts) * 1e9 /
 		(double)(worker_ns(storm) - worked_ns);
 	return rc;

@@ -16,12 +16,14 @@
  * bench_flow_policy.c   filters at ale_auth_recv_accept_v4
  */
 
+#include "base/sl_clock.h"
 #include "base/sl_error.h"
 #include "pipeline/sl_pipeline.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #define BENCH_FLOWS_SIZES_MAX  8
 #define BENCH_FLOWS_REPEAT_MAX 21
@@ -37,6 +39,16 @@ struct bench_flows {
 	int cpu;         /* what measures stays there; -1: not known */
 	json_t *results; /* one object a line */
 };
+
+/* Sleeps until a time of the monotonic clock, or not at all. */
+static inline void
+bench_wait_until(uint64_t when_ns)
+{
+	const uint64_t now_ns = sl_clock_monotonic_ns();
+
+	if (now_ns < when_ns)
+		usleep((useconds_t)((when_ns - now_ns) / 1000));
+}
 
 /* Each measures one case, says its lines and adds them to the results. 0, or the fault. */
 typedef int bench_flows_fn(struct bench_flows *run, struct sl_error *err);

@@ -17,6 +17,8 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/trail.h"
 
+#include <string.h>
+
 struct sl_park_answer; /* park.h */
 
 /* Where a flow is authorised: by IP version and by who opened it. */
@@ -298,6 +300,16 @@ static inline enum sl_auth
 sl_auth_of(const struct sl_flow *flow)
 {
 	return sl_auth_at((flow->flags & SL_FLOW_OUTBOUND) != 0, flow->key.ip_version);
+}
+
+/* An IPv4 address of a key, in host order. */
+static inline uint32_t
+sl_flow_ip4(const uint8_t bytes[16])
+{
+	uint32_t be;
+
+	memcpy(&be, bytes, sizeof(be));
+	return __builtin_bswap32(be);
 }
 
 static inline bool

@@ -153,15 +153,6 @@ sl_flow_visit_data(struct sl_burst *burst, const struct sl_layer_program *progra
 
 /* --- Flows without packets. --- */
 
-static uint32_t
-ip4_of(const uint8_t bytes[16])
-{
-	uint32_t be;
-
-	memcpy(&be, bytes, sizeof(be));
-	return __builtin_bswap32(be);
-}
-
 static uint8_t
 address_type(const uint8_t bytes[16], uint8_t ip_version)
 {
@@ -171,7 +162,7 @@ address_type(const uint8_t bytes[16], uint8_t ip_version)
 		return SLUICE_NL_UNSPECIFIED;
 	if (ip_version == 6)
 		return bytes[0] == 0xff ? SLUICE_NL_MULTICAST : SLUICE_NL_UNICAST;
-	if (ip4_of(bytes) == UINT32_MAX)
+	if (sl_flow_ip4(bytes) == UINT32_MAX)
 		return SLUICE_NL_BROADCAST;
 	return (bytes[0] & 0xf0) == 0xe0 ? SLUICE_NL_MULTICAST : SLUICE_NL_UNICAST;
 }
@@ -184,8 +175,8 @@ portray_addresses(struct sl_meta *meta, const uint8_t src[16], const uint8_t dst
 	meta->dst_address_type = address_type(dst, meta->ip_version);
 	if (meta->ip_version == 4) {
 		meta->present |= SL_PRESENT(IP4_SRC) | SL_PRESENT(IP4_DST);
-		meta->ip4_src = ip4_of(src);
-		meta->ip4_dst = ip4_of(dst);
+		meta->ip4_src = sl_flow_ip4(src);
+		meta->ip4_dst = sl_flow_ip4(dst);
 		return;
 	}
 	meta->present |= SL_PRESENT(IP6_SRC) | SL_PRESENT(IP6_DST);

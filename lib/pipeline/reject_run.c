@@ -146,15 +146,6 @@ find_way(const struct sl_flows *flows, const struct sl_flow *flow, enum sluice_d
 	return true;
 }
 
-static uint32_t
-ip4_of(const uint8_t bytes[16])
-{
-	uint32_t be;
-
-	memcpy(&be, bytes, sizeof(be));
-	return __builtin_bswap32(be);
-}
-
 /* A segment between the ends of a flow, in a direction. */
 static void
 build_segment(struct sl_build *build, const struct sl_flow_key *key,
@@ -165,7 +156,7 @@ build_segment(struct sl_build *build, const struct sl_flow_key *key,
 	const uint8_t *dst = is_outbound ? key->remote : key->local;
 
 	if (key->ip_version == 4)
-		sl_build_ip4(build, ip4_of(src), ip4_of(dst));
+		sl_build_ip4(build, sl_flow_ip4(src), sl_flow_ip4(dst));
 	else
 		sl_build_ip6(build, src, dst);
 	sl_build_tcp(build, is_outbound ? key->local_port : key->remote_port,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How the wait for a callout ends without its answer, and what happens where nothing can be held. */
 #include "pend_helper.h"
+#include "stranger.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,36 +11,6 @@
 #include <cmocka.h>
 
 /* Another than the mock: it gives answers for what it does not wait for. */
-static const struct sluice_host *stranger_host;
-
-static int
-stranger_load(const struct sluice_host *host, void **instance)
-{
-	stranger_host = host;
-	*instance = NULL;
-	return 0;
-}
-
-static void
-stranger_classify(const struct sluice_classify_in *in, struct sluice_classify_out *out)
-{
-	(void)in;
-	(void)out;
-}
-
-static const struct sluice_callout stranger = {
-	.abi_version = SLUICE_ABI_VERSION,
-	.size = sizeof(struct sluice_callout),
-	.classify_in_size = sizeof(struct sluice_classify_in),
-	.metadata_size = sizeof(struct sluice_metadata),
-	.filter_size = sizeof(struct sluice_filter),
-	.name = "stranger",
-	.version = "1",
-	.description = "answers for others",
-	.load = stranger_load,
-	.classify = stranger_classify,
-};
-
 static void
 command(struct fixture *fixture, enum sl_flow_command_type type, uint64_t id)
 {

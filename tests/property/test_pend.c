@@ -7,6 +7,8 @@
 #include "pend_model.h"
 #include "random.h"
 
+#include "../pipeline/stranger.h"
+
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,38 +46,6 @@ expect(bool is_right, const char *what)
 	if (!is_right)
 		fail_msg("seed %" PRIu64 ", step %u: %s", playing->seed, playing->step, what);
 }
-
-/* --- A callout that answers for the other. --- */
-
-static const struct sluice_host *stranger_host;
-
-static int
-stranger_load(const struct sluice_host *host, void **instance)
-{
-	stranger_host = host;
-	*instance = NULL;
-	return 0;
-}
-
-static void
-stranger_classify(const struct sluice_classify_in *in, struct sluice_classify_out *out)
-{
-	(void)in;
-	(void)out;
-}
-
-static const struct sluice_callout stranger = {
-	.abi_version = SLUICE_ABI_VERSION,
-	.size = sizeof(struct sluice_callout),
-	.classify_in_size = sizeof(struct sluice_classify_in),
-	.metadata_size = sizeof(struct sluice_metadata),
-	.filter_size = sizeof(struct sluice_filter),
-	.name = "stranger",
-	.version = "1",
-	.description = "answers for others",
-	.load = stranger_load,
-	.classify = stranger_classify,
-};
 
 /* --- Policies. --- */
 

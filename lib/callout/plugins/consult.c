@@ -24,6 +24,7 @@
 
 #include "consult_asker.h"
 #include "consult_memory.h"
+#include "verdict.h"
 
 #include <sluice/sluice_callout.h>
 
@@ -209,26 +210,6 @@ is_let_in(const struct sluice_classify_in *in, const struct adviser *adviser)
 
 /* --- Packet time: what is answered. --- */
 
-static void
-answer_permit(const struct sluice_filter *filter, struct sluice_classify_out *out)
-{
-	if (filter->action == SLUICE_ACTION_CALLOUT_UNKNOWN) {
-		out->action = SLUICE_ACTION_CONTINUE;
-		return;
-	}
-	out->action = SLUICE_ACTION_PERMIT;
-	if ((filter->flags & SLUICE_FILTER_FLAG_CLEAR_ACTION_RIGHT) != 0)
-		out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
-}
-
-static void
-answer_block(struct sluice_classify_out *out, uint32_t flags)
-{
-	out->action = SLUICE_ACTION_BLOCK;
-	out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
-	out->flags = flags;
-}
-
 static enum counter
 counter_of(enum consult_verdict verdict)
 {
@@ -268,19 +249,19 @@ consult_classify(const struct sluice_classify_in *in, struct sluice_classify_out
 	count_tally(consult->host, in, &tally->malformed, COUNTER_MALFORMED);
 	count_tally(consult->host, in, &tally->late, COUNTER_LATE);
 	if (is_let_in(in, adviser)) {
-		answer_permit(in->filter, out);
+		verdict_permit(in->filter, out);
 		return;
 	}
 	verdict = judge(consult, in, adviser);
 	if (verdict == 0) {
-		answer_block(out, SLUICE_CLASSIFY_OUT_FLAG_ABSORB);
+		verdict_block(out, SLUICE_CLASSIFY_OUT_FLAG_ABSORB);
 		return;
 	}
 	consult->host->count(in->packet, counter_of(verdict), 1);
 	if (verdict == CONSULT_PERMIT || (verdict != CONSULT_BLOCK && adviser->permits_unreachable))
-		answer_permit(in->filter, out);
+		verdict_permit(in->filter, out);
 	else
-		answer_block(out, 0);
+		verdict_block(out, 0);
 }
 
 /* --- Control thread: what a provider context says. --- */

@@ -18,6 +18,8 @@
  * bytes are left, instead of permitting.
  */
 
+#include "verdict.h"
+
 #include <sluice/sluice_callout.h>
 
 #include <stdbool.h>
@@ -103,18 +105,6 @@ spend(const struct sluice_host *host, const struct sluice_classify_in *in)
 	return is_within;
 }
 
-static void
-answer_permit(const struct sluice_filter *filter, struct sluice_classify_out *out)
-{
-	if (filter->action == SLUICE_ACTION_CALLOUT_UNKNOWN) {
-		out->action = SLUICE_ACTION_CONTINUE;
-		return;
-	}
-	out->action = SLUICE_ACTION_PERMIT;
-	if ((filter->flags & SLUICE_FILTER_FLAG_CLEAR_ACTION_RIGHT) != 0)
-		out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
-}
-
 static bool
 judge_data(const struct sluice_host *host, const struct sluice_classify_in *in)
 {
@@ -138,7 +128,7 @@ quota_classify(const struct sluice_classify_in *in, struct sluice_classify_out *
 		passes = is_established(in->layer) ? begin_flow(quota, in)
 						   : judge_data(quota->host, in);
 	if (passes) {
-		answer_permit(in->filter, out);
+		verdict_permit(in->filter, out);
 		return;
 	}
 	out->action = SLUICE_ACTION_BLOCK;

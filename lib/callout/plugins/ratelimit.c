@@ -15,6 +15,7 @@
  */
 
 #include "bucket.h"
+#include "verdict.h"
 
 #include <sluice/sluice_callout.h>
 
@@ -47,25 +48,6 @@ struct limit {
 /* --- Packet time. --- */
 
 static void
-answer_permit(const struct sluice_filter *filter, struct sluice_classify_out *out)
-{
-	if (filter->action == SLUICE_ACTION_CALLOUT_UNKNOWN) {
-		out->action = SLUICE_ACTION_CONTINUE;
-		return;
-	}
-	out->action = SLUICE_ACTION_PERMIT;
-	if ((filter->flags & SLUICE_FILTER_FLAG_CLEAR_ACTION_RIGHT) != 0)
-		out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
-}
-
-static void
-answer_block(struct sluice_classify_out *out)
-{
-	out->action = SLUICE_ACTION_BLOCK;
-	out->rights &= ~SLUICE_RIGHT_ACTION_WRITE;
-}
-
-static void
 ratelimit_classify(const struct sluice_classify_in *in, struct sluice_classify_out *out)
 {
 	struct limit *limit = (struct limit *)(uintptr_t)in->filter->context;
@@ -79,9 +61,9 @@ ratelimit_classify(const struct sluice_classify_in *in, struct sluice_classify_o
 	bytes = in->packet != NULL ? host->packet_length(in->packet) : 0;
 	passes = bucket_take(&limit->bucket, in->meta->time_ns, limit->counts_bytes ? bytes : 1);
 	if (passes)
-		answer_permit(in->filter, out);
+		verdict_permit(in->filter, out);
 	else
-		answer_block(out);
+		verdict_block(out, 0);
 	if (in->packet == NULL)
 		return;
 	host->count(in->packet, passes ? COUNTER_PERMITTED_PACKETS : COUNTER_BLOCKED_PACKETS, 1);
