@@ -2,6 +2,7 @@
 #include "datapath/datapath.h"
 
 #include "base/sl_log.h"
+#include "datapath/asked.h"
 #include "flow/sl_parking.h"
 
 #include <rte_launch.h>
@@ -44,6 +45,18 @@ make_inboxes(struct sl_datapath *datapath)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* Where workers tell each other of questions to groups, when answers may come to the wrong one. */
+static int
+make_asked(struct sl_datapath *datapath, const struct sl_flow_config *flows)
+{
+	if (!links_share(&datapath->links) || flows->max == 0 ||
+		flows->multicast != SL_FLOW_MULTICAST_ALLOW)
+		return 0;
+	datapath->shared.asked =
+		asked_new((uint64_t)flows->timeout_ms[SL_FLOW_MULTICAST] * 1000000);
+	return datapath->shared.asked != NULL ? 0 : -ENOMEM;
 }
 
 /*
@@ -157,7 +170,7 @@ set_up(struct sl_datapath *datapath, const struct sl_datapath_config *config, st
 	if (make_rcu(datapath) != 0)
 		return sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for the datapath");
 	rc = links_open(&datapath->links, config, datapath->n_workers, err);
-	if (rc == 0 && make_inboxes(datapath) != 0)
+	if (rc == 0 && (make_inboxes(datapath) != 0 || make_asked(datapath, &config->flows) != 0))
 		rc = sl_error_set(err, SL_ERR_NO_MEMORY, NULL, "no memory for the datapath");
 	if (rc == 0)
 		rc = make_workers(datapath, config, err);
@@ -255,6 +268,7 @@ sl_datapath_free(struct sl_datapath *datapath)
 		worker_free(datapath->workers[i]);
 		rte_ring_free(datapath->shared.inboxes[i]);
 	}
+	free(datapath->shared.asked);
 	free(datapath->shared.rcu);
 	eal_fini(&datapath->eal);
 	pthread_mutex_destroy(&datapath->lock);

@@ -14,23 +14,28 @@
 
 #include <stdint.h>
 
+#define LEAVE_TAG_FLAGS (SL_FRAME_VIEWED | SL_FRAME_ANSWER | SL_FRAME_SETTLED)
+#define LEAVE_TAG_SHIFT 8u
+
+_Static_assert(LEAVE_TAG_FLAGS >> LEAVE_TAG_SHIFT == 0, "flags lie below the path");
+
 /* What a packet in an inbox tells of itself, in its buffer: path, and enum sl_frame_flag. */
 static inline uint32_t
 leave_tag(uint32_t path, uint32_t flags)
 {
-	return path << 1 | ((flags & SL_FRAME_VIEWED) != 0);
+	return path << LEAVE_TAG_SHIFT | (flags & LEAVE_TAG_FLAGS);
 }
 
 static inline uint32_t
 leave_tag_path(uint32_t tag)
 {
-	return tag >> 1;
+	return tag >> LEAVE_TAG_SHIFT;
 }
 
 static inline uint32_t
 leave_tag_flags(uint32_t tag)
 {
-	return (tag & 1) != 0 ? SL_FRAME_VIEWED : 0;
+	return tag & LEAVE_TAG_FLAGS;
 }
 
 /* Gives a packet to another worker, or drops it when that one takes no more. */

@@ -142,7 +142,7 @@ let_go(struct worker *worker, const struct sl_release *release)
 		let_out(worker, lane, mbuf);
 		break;
 	case SL_OUTCOME_HANDED:
-		leave_to_worker(worker, lane, mbuf, SL_FRAME_VIEWED, release->worker);
+		leave_to_worker(worker, lane, mbuf, release->held.frame.flags, release->worker);
 		break;
 	default:
 		sl_counter_add(&lane->counter->dropped, 1);

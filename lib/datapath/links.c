@@ -162,7 +162,7 @@ first_of_zone(const struct links *links, uint8_t zone)
 }
 
 static void
-share_link(struct links *links, struct link *link, uint32_t n_workers)
+share_link(struct links *links, struct link *link, uint32_t n_workers, bool has_questions)
 {
 	link->n_queues = (uint16_t)choose_queues(links, link->zone, n_workers);
 	link->steer = (struct steer){
@@ -170,6 +170,7 @@ share_link(struct links *links, struct link *link, uint32_t n_workers)
 		.first = first_of_zone(links, link->zone) % n_workers,
 		.n_workers = n_workers,
 		.n_queues = link->n_queues,
+		.has_questions = has_questions,
 	};
 }
 
@@ -217,12 +218,14 @@ int
 links_open(struct links *links, const struct sl_datapath_config *config, uint32_t n_workers,
 	struct sl_error *err)
 {
+	const bool has_questions =
+		config->flows.max > 0 && config->flows.multicast == SL_FLOW_MULTICAST_ALLOW;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < links->n && rc == 0; i++)
 		rc = open_ports(&links->list[i], err);
 	for (uint32_t i = 0; i < links->n && rc == 0; i++)
-		share_link(links, &links->list[i], n_workers);
+		share_link(links, &links->list[i], n_workers, has_questions);
 	for (uint32_t i = 0; i < links->n && rc == 0; i++)
 		rc = configure_link(links, i, config, err);
 	return rc;

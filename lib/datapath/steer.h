@@ -15,6 +15,9 @@
  *           in them; IPv6 with extension headers; SNAP; datagrams, of whose fragments only the first
  *           has ports, so that all go by their addresses.  steer_is_plain tells such packets by a few
  *           bytes, and they are handed over.
+ * Groups.   A question to a group has a flow without a remote end, which anybody's answers go with.  Where such flows
+ *          are kept, the worker that a local end alone names has them, and what else comes for that end is
+ *          brought to it by way of a table that all workers share (asked.h).
  * Threads.  steer_program: control thread.  The rest is packet time and pure.
  */
 
@@ -42,6 +45,7 @@ struct steer {
 	uint32_t first; /* worker of queue 0; queue q has worker (first + q) % n_workers */
 	uint32_t n_workers;
 	uint32_t n_queues;
+	bool has_questions;                /* flows without a remote end are kept */
 	uint64_t rss_types;                /* RSS: what the NIC hashes ports of, RTE_ETH_RSS_* */
 	uint32_t n_places;                 /* RSS: a power of two */
 	uint16_t places[STEER_PLACES_MAX]; /* RSS: queue by the low bits of the hash */
@@ -64,7 +68,14 @@ steer_worker_of(const struct steer *steer, uint32_t queue)
 
 /* The same for both directions. */
 uint32_t steer_hash(const struct sl_flow_key *key);
-/* The worker that has a flow. */
+/* Of the local end of a key that is not TCP's, for asked.h: address, protocol and port where there are any. */
+uint64_t steer_end_hash(const struct sl_flow_key *key);
+/*
+ * The same of where an inbound frame goes, from a few bytes.  False: it is TCP, a fragment, or not known without
+ * parsing, which is so of plain frames only when they answer nobody.
+ */
+bool steer_see_end(const struct sl_frame *frame, uint64_t *hash);
+/* The worker that has a flow; of one without a remote end that which the local end names. */
 uint32_t steer_worker(const struct steer *steer, const struct sl_flow_key *key);
 /*
  * The worker that has the flow of a packet which is not a fragment; of an ICMP error the flow that it is about.  That
@@ -73,9 +84,9 @@ uint32_t steer_worker(const struct steer *steer, const struct sl_flow_key *key);
 uint32_t steer_worker_of_packet(
 	const struct steer *steer, const struct sl_frame *frame, const struct sl_meta *meta);
 /* True when the wire brought the frame to the right worker, as far as a few bytes tell. */
-bool steer_is_plain(const struct steer *steer, const struct sl_frame *frame);
+bool steer_is_plain(const struct steer *steer, const struct sl_frame *frame, bool is_outbound);
 /*
- * The worker that is to have a frame that is not plain; `meta` is that of its path, for parsing.  `here` when it
+ * The worker that is to have a frame that is not plain; `meta` is of its direction, for parsing.  `here` when it
  * may stay: a frame of no flow, a fragment.
  */
 uint32_t steer_worker_of_frame(const struct steer *steer, const struct sl_frame *frame,

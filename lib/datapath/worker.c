@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "datapath/worker.h"
 
+#include "datapath/hand.h"
 #include "datapath/links.h"
 
 #include <rte_ring.h>
@@ -10,16 +11,6 @@
 #include <string.h>
 
 #define EVENT_RING_DEFAULT 65536u
-
-/* The worker that is to judge a whole datagram. */
-static uint32_t
-owner_of(void *ctx, uint32_t path, const struct sl_frame *frame, const struct sl_meta *meta)
-{
-	const struct worker *worker = ctx;
-	const struct steer *steer = worker->steer_of_path[path];
-
-	return steer->n_queues > 1 ? steer_worker_of_packet(steer, frame, meta) : worker->index;
-}
 
 static int
 make_rings(struct worker *worker, const struct worker_config *config)
@@ -46,8 +37,10 @@ make_pipeline(struct worker *worker, const struct worker_config *config)
 		.event_rate = config->datapath->event_rate,
 		.engine = SL_ENGINE_COMPILED,
 		.flows = config->flows,
-		.owner = worker->keeps_flows ? owner_of : NULL,
+		.owner = worker->keeps_flows ? hand_owner : NULL,
 		.owner_ctx = worker,
+		.asked = config->shared->asked != NULL ? hand_note_question : NULL,
+		.asked_ctx = worker,
 		.commands = worker->commands,
 		.completions = config->completions,
 		.now_ns = wall_now(&config->shared->wall, rte_rdtsc()),
@@ -73,7 +66,10 @@ worker_new(const struct worker_config *config, struct worker **out)
 	worker->keeps_flows = config->flows != NULL && config->flows->max > 0;
 	memcpy(worker->steer_of_path, config->steers,
 		2 * config->datapath->n_links * sizeof(worker->steer_of_path[0]));
-	sl_meta_setup(&worker->look, SLUICE_DIRECTION_OUTBOUND, &config->paths[0].ports);
+	for (uint32_t i = 0; i < 2 * config->datapath->n_links; i++)
+		worker->zone_of_path[i] = config->paths[i].flow_zone;
+	for (uint32_t i = 0; i < 2; i++)
+		sl_meta_setup(&worker->looks[i], (enum sluice_direction)i, &config->paths[i].ports);
 	rc = sl_counters_new(&worker->counters);
 	if (rc == 0)
 		rc = make_rings(worker, config);
@@ -116,6 +112,7 @@ worker_add_link(struct worker *worker, uint32_t index, const struct link *link, 
 			.queue = queue,
 			.path = 2 * index + direction,
 			.steer = hands_over ? &link->steer : NULL,
+			.asked = hands_over && !is_outbound ? worker->shared->asked : NULL,
 		};
 		worker->lane_of_path[lane->path] = lane;
 	}

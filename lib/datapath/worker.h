@@ -37,11 +37,12 @@
 #define WORKER_INBOX_MAX     1024u /* packets; a power of two */
 #define WORKER_COMMANDS_MAX  4096u
 
-/* What all workers look at; the control thread writes it. */
+struct asked;
 struct link;
 struct rte_ring;
 struct steer;
 
+/* What all workers look at; the control thread writes it. */
 struct worker_shared {
 	const struct sl_snapshot *snapshot; /* release/acquire; NULL: block everything */
 	uint32_t mode;                      /* enum sl_mode, relaxed */
@@ -49,8 +50,9 @@ struct worker_shared {
 	struct rte_rcu_qsbr *rcu;
 	struct wall wall;
 	struct rte_ring *inboxes[SL_DATAPATH_WORKERS_MAX]; /* NULL: links have one queue each */
-	uint32_t n_launched;                               /* before workers run */
-	uint32_t n_drained; /* atomic: of those, how many will hand nothing over any more */
+	struct asked *asked; /* written by all; NULL: no answer can come to the wrong worker */
+	uint32_t n_launched; /* before workers run */
+	uint32_t n_drained;  /* atomic: of those, how many will hand nothing over any more */
 };
 
 /* One direction of one link, on one queue. */
@@ -61,6 +63,15 @@ struct lane {
 	uint16_t queue;
 	uint32_t path;             /* of the pipeline */
 	const struct steer *steer; /* NULL: no packet of it belongs to another worker */
+	const struct asked *asked; /* NULL: none of it is an answer that does */
+};
+
+/* What a round looks at. */
+struct round {
+	const struct sl_snapshot *snapshot;
+	enum sl_mode mode;
+	uint64_t now_ns;
+	uint64_t since_ns; /* the same had nobody set the clock since the start */
 };
 
 struct worker {
@@ -77,9 +88,11 @@ struct worker {
 	struct lane lanes[WORKER_LANES_MAX];
 	struct lane *lane_of_path[WORKER_PATHS_MAX];         /* NULL: not this worker's */
 	const struct steer *steer_of_path[WORKER_PATHS_MAX]; /* of all paths */
-	struct sl_meta look; /* a packet that may belong to another worker */
-	bool is_closing;     /* hands nothing over any more */
-	int64_t stepped_ns;  /* settings of the clock that the pipeline has been told of */
+	uint8_t zone_of_path[WORKER_PATHS_MAX];
+	struct sl_meta looks[2]; /* a packet that may belong to another worker, by direction */
+	struct round round;
+	bool is_closing;    /* hands nothing over any more */
+	int64_t stepped_ns; /* settings of the clock that the pipeline has been told of */
 
 	/* Seen by the control thread. */
 	uint64_t revision; /* relaxed: of the snapshot it looks at */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "datapath/worker.h"
 
+#include "datapath/asked.h"
+#include "datapath/hand.h"
 #include "datapath/leave.h"
 #include "datapath/port_run.h"
 
@@ -61,42 +63,7 @@ describe_burst(struct worker *worker, uint16_t n, uint32_t flags)
 	return bytes;
 }
 
-/* --- Handing over. --- */
-
-/* Parts packets whose flow another worker has from the burst; returns how many stay. */
-static uint16_t
-hand_over_strays(struct worker *worker, struct lane *lane, uint16_t n)
-{
-	uint16_t n_here = 0;
-
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sl_frame *frame = &worker->frames[i];
-		uint32_t receiver = worker->index;
-
-		if (unlikely(!steer_is_plain(lane->steer, frame)))
-			receiver = steer_worker_of_frame(
-				lane->steer, frame, &worker->look, worker->index);
-		if (unlikely(receiver != worker->index)) {
-			leave_to_worker(worker, lane, worker->mbufs[i], 0, receiver);
-			continue;
-		}
-		if (unlikely(n_here != i)) {
-			worker->mbufs[n_here] = worker->mbufs[i];
-			worker->frames[n_here] = worker->frames[i];
-		}
-		n_here++;
-	}
-	return n_here;
-}
-
 /* --- The loop. --- */
-
-/* What a round looks at. */
-struct round {
-	const struct sl_snapshot *snapshot;
-	enum sl_mode mode;
-	uint64_t now_ns;
-};
 
 static void
 judge_burst(struct worker *worker, struct lane *lane, const struct round *round, uint16_t n)
@@ -120,9 +87,27 @@ lane_run(struct worker *worker, struct lane *lane, const struct round *round)
 	sl_counter_add(&lane->counter->rx_bytes, describe_burst(worker, n, 0));
 	if (lane->steer != NULL)
 		n_here = hand_over_strays(worker, lane, n);
+	if (lane->asked != NULL && unlikely(asked_is_live(lane->asked, round->since_ns)))
+		n_here = hand_over_answers(worker, lane, n_here);
 	if (likely(n_here > 0))
 		judge_burst(worker, lane, round, n_here);
 	return n;
+}
+
+/* Judges packets from the inbox, all with one tag, unless they are to go on. */
+static void
+judge_handed(struct worker *worker, const struct round *round, uint32_t tag, uint16_t n)
+{
+	const uint32_t flags = leave_tag_flags(tag);
+	struct lane *lane = worker->lane_of_path[leave_tag_path(tag)];
+
+	describe_burst(worker, n, flags);
+	if (flags == SL_FRAME_ANSWER)
+		n = hand_back(worker, lane, n);
+	else if (flags == 0 && lane->asked != NULL && asked_is_live(lane->asked, round->since_ns))
+		n = hand_over_answers(worker, lane, n);
+	if (likely(n > 0))
+		judge_burst(worker, lane, round, n);
 }
 
 /* One burst of what others handed over; returns how many packets it had. */
@@ -142,8 +127,7 @@ inbox_run(struct worker *worker, const struct round *round)
 
 		while (from < n && handed[from]->hash.usr == tag)
 			worker->mbufs[n_alike++] = handed[from++];
-		describe_burst(worker, n_alike, leave_tag_flags(tag));
-		judge_burst(worker, worker->lane_of_path[leave_tag_path(tag)], round, n_alike);
+		judge_handed(worker, round, tag, n_alike);
 	}
 	return n;
 }
@@ -168,6 +152,8 @@ begin_round(struct worker *worker, uint64_t cycles)
 		worker->stepped_ns = stepped_ns;
 		leave_held(worker);
 	}
+	round.since_ns = round.now_ns - (uint64_t)stepped_ns;
+	worker->round = round;
 	return round;
 }
 

@@ -57,7 +57,11 @@ enum sl_frame_flag {
 	/* The device has found the transport checksum to be wrong. */
 	SL_FRAME_CORRUPT = 0x4,
 	/* `bytes` are a copy that is gone when the burst is over: such a frame cannot be held to be judged later. */
-	SL_FRAME_COPY = 0x8
+	SL_FRAME_COPY = 0x8,
+	/* Handed to the worker that may have the question to a group which the packet answers. */
+	SL_FRAME_ANSWER = 0x10,
+	/* That worker had none, and handed it back: it is judged where it is. */
+	SL_FRAME_SETTLED = 0x20
 };
 
 /*

@@ -35,6 +35,8 @@ sl_flows_new(const struct sl_pipeline_options *options, const struct sl_path *pa
 	flows->config = *config;
 	flows->fresh_ms = shortest_timeout(config);
 	flows->has_events = config->events;
+	flows->asked = options->asked;
+	flows->asked_ctx = options->asked_ctx;
 	flows->commands = options->commands;
 	flows->wildcards_until_ns =
 		options->now_ns + (uint64_t)config->timeout_ms[SL_FLOW_MULTICAST] * 1000000;

@@ -112,6 +112,8 @@ struct sl_flows {
 	struct sl_flow_config config;
 	uint32_t fresh_ms;           /* no time-out is shorter */
 	uint64_t wildcards_until_ns; /* later there is no flow opened by multicast or broadcast */
+	sl_pipeline_asked_fn *asked; /* NULL: nobody wants to know */
+	void *asked_ctx;
 	bool has_events;
 	struct sl_ring *commands;        /* NULL: none */
 	const struct sl_plugin *leaving; /* its contexts are being taken out; NULL: none */
@@ -270,6 +272,17 @@ sl_flow_tend(struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, u
 /* Judges some of the flows that no packet has come for since the policy changed. */
 void sl_flow_sweep_some(
 	struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot, uint64_t now_ns);
+
+/* --- Questions to groups. --- */
+
+/*
+ * What multicast or broadcast from `key`'s local end has opened, for an inbound packet that has no flow of its own; NULL: nothing
+ * that gives rights.
+ */
+struct sl_flow *sl_flow_find_question(const struct sl_flows *flows,
+	const struct sl_snapshot *snapshot, const struct sl_flow_key *key, uint64_t now_ns);
+/* Such a flow goes on for its time-out, and is answered until then. */
+void sl_flow_note_question(struct sl_flows *flows, const struct sl_flow *flow, uint64_t now_ns);
 
 /* --- Memory of refusals. --- */
 

@@ -156,31 +156,19 @@ look_again(struct sl_flow_step *step, uint32_t packet)
 	return step->found[packet];
 }
 
-/*
- * What multicast or broadcast from the same local end opened.  One that a later policy has not judged gives
- * no rights: who answers is not who was asked, so the answer cannot be judged in its place.
- */
+/* What a question to a group has opened for this answer, if it is one. */
 static struct sl_flow *
-find_wildcard(struct sl_flow_step *step, uint32_t packet)
+find_question(struct sl_flow_step *step, uint32_t packet)
 {
-	struct sl_burst *burst = step->burst;
-	struct sl_flows *flows = burst->pipeline->flows;
-	struct sl_flow_key key = step->keys[packet];
+	const struct sl_burst *burst = step->burst;
 	struct sl_flow *flow;
-	uint64_t hash;
 
-	if (burst->path->direction != SLUICE_DIRECTION_INBOUND ||
-		burst->now_ns > flows->wildcards_until_ns || key.protocol == 6 ||
-		flows->config.multicast != SL_FLOW_MULTICAST_ALLOW)
+	if (burst->path->direction != SLUICE_DIRECTION_INBOUND)
 		return NULL;
-	sl_flow_key_wildcard(&key);
-	sl_flow_hash(flows->table, &key, 1, &hash);
-	sl_flow_find(flows->table, &key, &hash, 1, &flow);
-	if (flow == NULL || (flow->flags & SL_FLOW_REVOKED) != 0 ||
-		flow->generation != step->generations[sl_auth_of(flow)] ||
-		sl_flow_is_over(flows->table, flow, burst->now_ns))
-		return NULL;
-	step->found[packet] = flow;
+	flow = sl_flow_find_question(
+		burst->pipeline->flows, burst->snapshot, &step->keys[packet], burst->now_ns);
+	if (flow != NULL)
+		step->found[packet] = flow;
 	return flow;
 }
 
@@ -202,7 +190,7 @@ find_live(struct sl_flow_step *step, uint32_t packet)
 		flow = NULL;
 	}
 	if (flow == NULL && (step->special >> packet & 1) == 0)
-		flow = find_wildcard(step, packet);
+		flow = find_question(step, packet);
 	return flow;
 }
 

@@ -19,7 +19,7 @@ static const struct sl_outcome permit = {
 struct note {
 	struct sl_outcome outcome;
 	uint32_t worker;
-	uint32_t reserved;
+	uint32_t flags; /* of fragments that are handed over */
 };
 
 _Static_assert(sizeof(struct note) == 2 * sizeof(uint64_t), "a departure's note");
@@ -27,9 +27,9 @@ _Static_assert(sizeof(struct note) == 2 * sizeof(uint64_t), "a departure's note"
 /* Notes what becomes of the fragments that are let go together. */
 static void
 depart(struct sl_reassembly *reassembly, struct sl_departure *departure,
-	const struct sl_outcome *outcome, uint32_t worker)
+	const struct sl_outcome *outcome, uint32_t worker, uint32_t flags)
 {
-	const struct note note = {.outcome = *outcome, .worker = worker};
+	const struct note note = {.outcome = *outcome, .worker = worker, .flags = flags};
 
 	memcpy(departure->note, &note, sizeof(note));
 	reassembly->n_leaving += departure->n;
@@ -56,7 +56,8 @@ release(struct sl_pipeline *pipeline, uint32_t n_max)
 		next->outcome = note.outcome;
 		next->worker = note.worker;
 		if (note.outcome.action == SL_OUTCOME_HANDED)
-			next->held.frame.flags |= SL_FRAME_VIEWED;
+			next->held.frame.flags = (held.frame.flags & ~(uint32_t)SL_FRAME_ANSWER) |
+				SL_FRAME_VIEWED | note.flags;
 	}
 }
 
@@ -102,7 +103,7 @@ let_go(const struct sl_burst *burst, enum sl_reason reported)
 									       : SL_VERDICT_BLOCK;
 		if (reason != SL_REASON_NONE)
 			sl_counter_add(&burst->reasons[reason], departure->n - n_counted);
-		depart(reassembly, departure, &outcome, 0);
+		depart(reassembly, departure, &outcome, 0, 0);
 	}
 }
 
@@ -256,7 +257,7 @@ hold(struct sl_burst *burst, uint32_t packet)
 	if (answer == SL_FRAGMENT_COMPLETE)
 		reassembly->complete[reassembly->n_complete++] = (struct sl_complete){
 			.datagram = datagram,
-			.is_handed = (frame.flags & SL_FRAME_VIEWED) != 0,
+			.flags = frame.flags & (SL_FRAME_VIEWED | SL_FRAME_ANSWER),
 		};
 	let_go(burst, reason);
 }
@@ -287,15 +288,15 @@ sl_reassembly_take(
 
 /* Whose it is: this worker's, unless somebody knows better. */
 static uint32_t
-owner_of(const struct sl_burst *burst, const struct sl_complete *complete)
+owner_of(const struct sl_burst *burst, const struct sl_complete *complete, uint32_t *flags)
 {
 	const struct sl_reassembly *reassembly = burst->pipeline->reassembly;
 
-	if (reassembly->owner == NULL || complete->is_handed || burst->is_monitor ||
+	if (reassembly->owner == NULL || complete->flags == SL_FRAME_VIEWED || burst->is_monitor ||
 		burst->metas->reason != SL_REASON_NONE)
 		return burst->pipeline->worker;
 	return reassembly->owner(reassembly->owner_ctx, sl_datagram_path(complete->datagram),
-		burst->frames, burst->metas);
+		burst->frames, burst->metas, flags);
 }
 
 /* The layers that see whole datagrams (WFP section 1.6), in the order of the direction. */
@@ -338,17 +339,17 @@ settle(const struct sl_burst *parent, const struct sl_complete *complete)
 	struct sl_burst burst = *parent;
 	struct sl_departure *departure;
 	struct sl_frame frame;
-	uint32_t worker;
+	uint32_t worker, flags = 0;
 
 	sl_datagram_join(complete->datagram, reassembly->buffer, &frame);
-	frame.flags |= SL_FRAME_COPY;
+	frame.flags |= SL_FRAME_COPY | complete->flags;
 	burst.frames = &frame;
 	burst.metas = reassembly->meta;
 	burst.outcomes = &outcome;
 	burst.suppressed = 0;
 	burst.first_reply = pipeline->env.n_replies;
 	parse(&burst, &frame);
-	worker = owner_of(&burst, complete);
+	worker = owner_of(&burst, complete, &flags);
 	if (worker != pipeline->worker)
 		outcome.action = SL_OUTCOME_HANDED;
 	else
@@ -358,7 +359,7 @@ settle(const struct sl_burst *parent, const struct sl_complete *complete)
 		outcome.action = SL_VERDICT_PERMIT;
 	sl_datagram_release(reassembly->table, complete->datagram, outcome.reason);
 	departure = sl_fragments_departure(reassembly->table);
-	depart(reassembly, departure, &outcome, worker);
+	depart(reassembly, departure, &outcome, worker, flags);
 	if (outcome.reason != SL_REASON_NONE)
 		sl_counter_add(&burst.reasons[outcome.reason], departure->n - 1);
 	if (outcome.action == SL_OUTCOME_HANDED)

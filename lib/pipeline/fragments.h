@@ -21,7 +21,7 @@
 /* A datagram that the burst has completed. */
 struct sl_complete {
 	struct sl_datagram *datagram;
-	bool is_handed; /* another worker said that it is this one's */
+	uint32_t flags; /* SL_FRAME_VIEWED and SL_FRAME_ANSWER, as its last fragment has them */
 };
 
 struct sl_reassembly {

@@ -68,7 +68,7 @@ enum sl_outcome_action {
 	/* SL_VERDICT_BLOCK, SL_VERDICT_PERMIT, SL_VERDICT_ABSORB, then: */
 	SL_OUTCOME_HELD =
 		3, /* a fragment, or its flow waits for a callout: its owner keeps it until sl_pipeline_releases names it */
-	SL_OUTCOME_HANDED /* sl_pipeline_releases only: to be given to another worker, with SL_FRAME_VIEWED */
+	SL_OUTCOME_HANDED /* sl_pipeline_releases only: to be given to another worker, with the flags of its frame */
 };
 
 /* What became of a packet. In mode monitor it is permitted, and the rest says what would have been. */
@@ -87,10 +87,17 @@ typedef void sl_pipeline_difference_fn(void *ctx, const struct sl_layer_program 
 
 /*
  * The worker that has the flow of a packet which came in by `path`.  Packet time; called for datagrams that were put
- * together from fragments.
+ * together from fragments, unless another worker has handed them over for good: those with SL_FRAME_VIEWED and without
+ * SL_FRAME_ANSWER.  `*flags`, 0 before: what else than VIEWED the fragments are to have when they are handed over.
  */
-typedef uint32_t sl_pipeline_owner_fn(
-	void *ctx, uint32_t path, const struct sl_frame *frame, const struct sl_meta *meta);
+typedef uint32_t sl_pipeline_owner_fn(void *ctx, uint32_t path, const struct sl_frame *frame,
+	const struct sl_meta *meta, uint32_t *flags);
+
+/*
+ * A multicast or broadcast packet from inside has opened its flow, or kept it open, and is about to leave: whoever
+ * answers `key`'s local end within the time-out of such flows may.  Packet time.
+ */
+typedef void sl_pipeline_asked_fn(void *ctx, const struct sl_flow_key *key);
 
 struct sl_pipeline_options {
 	uint32_t worker;
@@ -106,6 +113,8 @@ struct sl_pipeline_options {
 		*flows; /* this worker's share; copied; NULL: neither flows nor fragments */
 	sl_pipeline_owner_fn *owner; /* NULL: every flow is this worker's */
 	void *owner_ctx;
+	sl_pipeline_asked_fn *asked; /* NULL: nobody wants to know */
+	void *asked_ctx;
 	struct sl_ring
 		*commands; /* of struct sl_flow_command, to this worker; borrowed; NULL: none */
 	struct sl_mpsc *
@@ -180,6 +189,12 @@ void sl_pipeline_step_clock(struct sl_pipeline *pipeline, int64_t step_ns, uint6
  * one.  They are counted as dropped when they are; sending them is the caller's.
  */
 const struct sl_release *sl_pipeline_releases(const struct sl_pipeline *pipeline, uint32_t *n);
+/*
+ * Whether an inbound packet that is not TCP would go with a flow of this worker: one with its key, or what a question to a
+ * group has opened for answers of anybody.
+ */
+bool sl_pipeline_knows(const struct sl_pipeline *pipeline, const struct sl_snapshot *snapshot,
+	const struct sl_flow_key *key, uint64_t now_ns);
 /* This worker's flows; NULL: none are kept. Any thread may use what sl_flow.h allows any thread. */
 struct sl_flow_table *sl_pipeline_flows(const struct sl_pipeline *pipeline);
 const struct sl_fragments *sl_pipeline_fragments(const struct sl_pipeline *pipeline);

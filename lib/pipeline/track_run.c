@@ -114,10 +114,7 @@ sl_flow_ride(struct sl_flow_step *step, uint32_t packet, struct sl_flow *flow)
 		(flow->flags & SL_FLOW_REPLIED) == 0)
 		sl_flow_set_flags(flow, SL_FLOW_REPLIED, 0);
 	if ((flow->flags & SL_FLOW_WILDCARD) != 0 && is_outbound)
-		step->burst->pipeline->flows->wildcards_until_ns = step->burst->now_ns +
-			(uint64_t)step->burst->pipeline->flows->config
-					.timeout_ms[SL_FLOW_MULTICAST] *
-				1000000;
+		sl_flow_note_question(step->burst->pipeline->flows, flow, step->burst->now_ns);
 }
 
 /* --- ICMP errors. --- */

@@ -170,6 +170,9 @@ make_flow(struct flow *flow)
 
 static const struct steer three = {
 	.kind = STEER_PROGRAM, .first = 1, .n_workers = 5, .n_queues = 3};
+/* The same where questions to groups have flows. */
+static const struct steer asking = {
+	.kind = STEER_PROGRAM, .first = 1, .n_workers = 5, .n_queues = 3, .has_questions = true};
 
 /* --- Tests. --- */
 
@@ -193,8 +196,8 @@ test_kernel_and_we_agree(void **state)
 		assert_int_equal(hash, steer_hash(&key));
 		assert_true(sl_flow_key_of(&back.meta, 0, &key));
 		assert_int_equal(hash, steer_hash(&key));
-		assert_true(steer_is_plain(&three, &there.frame));
-		assert_true(steer_is_plain(&three, &back.frame));
+		assert_true(steer_is_plain(&three, &there.frame, true));
+		assert_true(steer_is_plain(&three, &back.frame, true));
 		assert_int_equal(steer_worker_of_packet(&three, &back.frame, &back.meta),
 			(1 + hash % 3) % 5);
 	}
@@ -230,8 +233,8 @@ test_fragments_meet(void **state)
 			ask_program(whole.bytes, whole.length));
 		assert_int_equal(ask_program(later.bytes, later.length),
 			ask_program(whole.bytes, whole.length));
-		assert_true(steer_is_plain(&three, &first.frame));
-		assert_true(steer_is_plain(&three, &later.frame));
+		assert_true(steer_is_plain(&three, &first.frame, true));
+		assert_true(steer_is_plain(&three, &later.frame, true));
 	}
 }
 
@@ -271,7 +274,7 @@ test_errors_go_where_their_flow_is(void **state)
 		make_packet(&packet, &flow, 0);
 		worker = steer_worker_of_packet(&three, &packet.frame, &packet.meta);
 		make_error(&error, &flow, 0, 1);
-		assert_false(steer_is_plain(&three, &error.frame));
+		assert_false(steer_is_plain(&three, &error.frame, true));
 		assert_int_equal(steer_worker_of_frame(&three, &error.frame, &scratch, 77), worker);
 		assert_int_equal(steer_worker_of_packet(&three, &error.frame, &error.meta), worker);
 		n_elsewhere += (1 + ask_program(error.bytes, error.length) % 3) % 5 != worker;
@@ -305,7 +308,7 @@ test_what_the_wire_cannot_see(void **state)
 	sl_build_ip6_extension(&build, 60, padding, sizeof(padding));
 	transport(&build, &flow, 0);
 	finish(&build, &odd, 0);
-	assert_false(steer_is_plain(&three, frame));
+	assert_false(steer_is_plain(&three, frame, true));
 	assert_int_equal(steer_worker_of_frame(&three, frame, &scratch, 77),
 		steer_worker_of_packet(&three, &plain.frame, &plain.meta));
 
@@ -315,7 +318,7 @@ test_what_the_wire_cannot_see(void **state)
 	transport(&build, &flow, 0);
 	sl_build_bytes(&build, "more", 4);
 	finish(&build, &odd, 0);
-	assert_false(steer_is_plain(&three, frame));
+	assert_false(steer_is_plain(&three, frame, true));
 	assert_int_equal(steer_worker_of_frame(&three, frame, &scratch, 77), 77);
 
 	flow.ip_version = 4;
@@ -327,7 +330,7 @@ test_what_the_wire_cannot_see(void **state)
 	memcpy(odd.bytes + 14, snap, sizeof(snap));
 	memcpy(odd.bytes + 14 + sizeof(snap), plain.bytes + 14, plain.length - 14);
 	odd.frame.length = odd.frame.contiguous = plain.length + (uint32_t)sizeof(snap);
-	assert_false(steer_is_plain(&three, frame));
+	assert_false(steer_is_plain(&three, frame, true));
 	assert_int_equal(steer_worker_of_frame(&three, frame, &scratch, 77),
 		steer_worker_of_packet(&three, &plain.frame, &plain.meta));
 }
@@ -342,19 +345,99 @@ test_short_frames(void **state)
 	srand(4);
 	for (int round = 0; round < 50; round++) {
 		struct packet packet;
+		uint64_t hash;
 
 		make_flow(&flow);
+		/* Every other one asks a group. */
+		if (round % 2 == 0)
+			flow.ends[1][0] = flow.ip_version == 4 ? 239 : 0xff;
 		make_packet(&packet, &flow, 0);
 		for (uint32_t n = 0; n <= packet.length; n++) {
 			uint8_t *bytes = malloc(n + 1);
 			struct sl_frame frame = {.bytes = bytes, .contiguous = n, .length = n};
 
 			memcpy(bytes, packet.bytes, n);
-			(void)steer_is_plain(&three, &frame);
+			(void)steer_is_plain(&asking, &frame, true);
+			(void)steer_see_end(&frame, &hash);
 			if (n >= 18)
 				(void)ask_program(bytes, n);
 			free(bytes);
 		}
+	}
+}
+
+/* A question to a group goes by its local end alone, whatever group, and TCP and what comes in go as ever. */
+static void
+test_questions_go_by_who_asks(void **state)
+{
+	uint32_t n_elsewhere = 0;
+
+	(void)state;
+	srand(7);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct packet first, second, in;
+		struct sl_meta scratch = {0};
+		struct sl_meta_ports ports = {0};
+		struct sl_flow_key key;
+		struct flow flow;
+		uint32_t worker;
+
+		make_flow(&flow);
+		sl_meta_setup(&scratch, SLUICE_DIRECTION_OUTBOUND, &ports);
+		flow.ends[1][0] = flow.ip_version == 4 ? (uint8_t)(224 + rand() % 16) : 0xff;
+		make_packet(&first, &flow, 0);
+		make_packet(&in, &flow, 1);
+		memset(flow.ends[1], 255, 4);
+		if (flow.protocol != IPPROTO_ICMP && flow.protocol != IPPROTO_ICMPV6)
+			flow.ports[1]++;
+		make_packet(&second, &flow, 0);
+		assert_true(steer_is_plain(&asking, &in.frame, false));
+		assert_true(steer_is_plain(&three, &first.frame, true));
+		assert_int_equal(
+			steer_is_plain(&asking, &first.frame, true), flow.protocol == IPPROTO_TCP);
+		if (flow.protocol == IPPROTO_TCP)
+			continue;
+		worker = steer_worker_of_frame(&asking, &first.frame, &scratch, 77);
+		assert_int_equal(
+			steer_worker_of_frame(&asking, &second.frame, &scratch, 77), worker);
+		assert_int_equal(
+			steer_worker_of_packet(&asking, &first.frame, &first.meta), worker);
+		/* Where the flow is looked for, and kept over a restart. */
+		assert_true(sl_flow_key_of(&first.meta, 9, &key));
+		sl_flow_key_wildcard(&key);
+		assert_int_equal(steer_worker(&asking, &key), worker);
+		n_elsewhere += worker != steer_worker_of_packet(&three, &first.frame, &first.meta);
+	}
+	assert_true(n_elsewhere > ROUNDS / 4);
+}
+
+/* A glance at an answer tells the end that it is for; questions and other answers of that end have the same. */
+static void
+test_ends_are_seen(void **state)
+{
+	(void)state;
+	srand(8);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct packet there, back;
+		struct sl_flow_key key;
+		struct flow flow;
+		uint64_t hash, asked;
+		bool is_seen;
+
+		make_flow(&flow);
+		make_packet(&there, &flow, 0);
+		flow.ends[1][3]++;
+		make_packet(&back, &flow, 1);
+		is_seen = steer_see_end(&back.frame, &hash);
+		assert_int_equal(is_seen, flow.protocol != IPPROTO_TCP);
+		assert_true(sl_flow_key_of(&there.meta, 5, &key));
+		sl_flow_key_wildcard(&key);
+		asked = steer_end_hash(&key);
+		assert_true(!is_seen || hash == asked);
+		assert_true(sl_flow_key_of(&back.meta, 5, &key));
+		assert_true(!is_seen || hash == steer_end_hash(&key));
+		key.local[3] ^= 1;
+		assert_int_not_equal(asked, steer_end_hash(&key));
 	}
 }
 
@@ -438,7 +521,7 @@ test_software(void **state)
 		make_flow(&flow);
 		make_packet(&there, &flow, 0);
 		make_packet(&back, &flow, 1);
-		assert_false(steer_is_plain(&soft, &there.frame));
+		assert_false(steer_is_plain(&soft, &there.frame, true));
 		assert_int_equal(steer_worker_of_frame(&soft, &there.frame, &scratch, 77),
 			steer_worker_of_packet(&soft, &there.frame, &there.meta));
 		assert_int_equal(steer_worker_of_frame(&soft, &there.frame, &scratch, 77),
@@ -455,6 +538,8 @@ main(void)
 		cmocka_unit_test(test_errors_go_where_their_flow_is),
 		cmocka_unit_test(test_what_the_wire_cannot_see),
 		cmocka_unit_test(test_short_frames),
+		cmocka_unit_test(test_questions_go_by_who_asks),
+		cmocka_unit_test(test_ends_are_seen),
 		cmocka_unit_test(test_flows_spread),
 		cmocka_unit_test(test_nics),
 		cmocka_unit_test(test_software),

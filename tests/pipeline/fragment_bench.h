@@ -24,6 +24,7 @@ struct bench {
 	uint64_t now_ns;
 	enum sl_mode mode;
 	uint32_t owner; /* what bench_owner says */
+	uint32_t owner_flags;
 	uint32_t n_owner_calls;
 };
 

@@ -222,6 +222,15 @@ make_paths(struct sl_path paths[N_PATHS], uint8_t second_zone)
 }
 
 static void
+on_asked(void *ctx, const struct sl_flow_key *key)
+{
+	struct fixture *fixture = ctx;
+
+	fixture->n_asked++;
+	fixture->asked = *key;
+}
+
+static void
 init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
 	const struct sl_flow_config *flows, uint8_t second_zone)
 {
@@ -234,6 +243,8 @@ init(struct fixture *fixture, enum sl_engine engine, uint64_t event_rate,
 		.difference = on_difference,
 		.difference_ctx = fixture,
 		.flows = flows,
+		.asked = on_asked,
+		.asked_ctx = fixture,
 		.now_ns = FIXTURE_NOW_NS,
 	};
 	struct sl_error err;

@@ -33,6 +33,8 @@ struct fixture {
 	char keys[256][65];     /* of filters, by counter */
 	uint32_t n_differences; /* reported by the check engine */
 	struct sl_ring *commands;
+	uint32_t n_asked; /* questions to groups that the pipeline has told of */
+	struct sl_flow_key asked;
 	uint64_t now_ns; /* when packets come */
 	uint64_t revision;
 };

@@ -176,6 +176,77 @@ multicast_under_another_policy(void **state)
 	fixture_fini(&fixture);
 }
 
+static bool
+knows(const struct fixture *fixture, const struct sl_flow_key *key)
+{
+	return sl_pipeline_knows(fixture->pipeline, fixture->snapshot, key, fixture->now_ns);
+}
+
+/* Who shares flows with others is told of every question that leaves, and may ask what answers it. */
+static void
+multicast_is_told_of(void **state)
+{
+	const struct shape query = {.remote = MDNS_GROUP, .local_port = 5353, .remote_port = 5353};
+	const struct shape answer = {.is_inbound = true, .local_port = 5353, .remote_port = 53};
+	struct sl_flow_key key;
+	struct fixture fixture;
+
+	(void)state;
+	flow_fixture(&fixture);
+	block_all(&fixture, ACCEPT, "no");
+	fixture_compile(&fixture);
+	assert_int_equal(shape_send(&fixture, &dns_out), SL_REASON_NONE);
+	assert_int_equal(shape_send(&fixture, &dns_in), SL_REASON_NONE);
+	assert_int_equal(fixture.n_asked, 0);
+	assert_int_equal(shape_send(&fixture, &query), SL_REASON_NONE);
+	assert_int_equal(fixture.n_asked, 1);
+	key = fixture.asked;
+	assert_int_equal(key.local_port, 5353);
+	sl_flow_key_wildcard(&key);
+	assert_memory_equal(&key, &fixture.asked, sizeof(key));
+	/* Any end that answers, but not with TCP, and nobody at another port. */
+	key.remote[0] = 77;
+	key.remote_port = 53;
+	assert_true(knows(&fixture, &key));
+	key.protocol = 6;
+	assert_false(knows(&fixture, &key));
+	key.protocol = 17;
+	key.local_port++;
+	assert_false(knows(&fixture, &key));
+	key.local_port--;
+	/* Answers are no questions; the same question is told of again. */
+	assert_int_equal(shape_send(&fixture, &answer), SL_REASON_NONE);
+	assert_int_equal(fixture.n_asked, 1);
+	assert_int_equal(shape_send(&fixture, &query), SL_REASON_NONE);
+	assert_int_equal(fixture.n_asked, 2);
+	fixture.now_ns += 5ull * SECOND;
+	assert_false(knows(&fixture, &key));
+	fixture_fini(&fixture);
+}
+
+/* What is blocked asks nobody, and nothing is known under a policy that has not judged the question. */
+static void
+multicast_that_is_not_allowed(void **state)
+{
+	const struct shape query = {.remote = MDNS_GROUP, .local_port = 5353, .remote_port = 5353};
+	struct fixture fixture;
+
+	(void)state;
+	flow_fixture(&fixture);
+	fixture_compile(&fixture);
+	assert_int_equal(shape_send(&fixture, &query), SL_REASON_NONE);
+	assert_int_equal(fixture.n_asked, 1);
+	assert_true(knows(&fixture, &fixture.asked));
+	block_all(&fixture, CONNECT, "no");
+	fixture_commit(&fixture);
+	fixture.asked.remote[0] = 77;
+	assert_false(knows(&fixture, &fixture.asked));
+	assert_false(sl_pipeline_knows(fixture.pipeline, NULL, &fixture.asked, fixture.now_ns));
+	assert_int_equal(shape_send(&fixture, &query), SL_REASON_FILTER);
+	assert_int_equal(fixture.n_asked, 1);
+	fixture_fini(&fixture);
+}
+
 static void
 multicast_may_be_denied(void **state)
 {
@@ -192,6 +263,7 @@ multicast_may_be_denied(void **state)
 	fixture_compile(&fixture);
 	assert_int_equal(shape_send(&fixture, &query), SL_REASON_NONE);
 	assert_int_equal(shape_send(&fixture, &answer), SL_REASON_FILTER);
+	assert_int_equal(fixture.n_asked, 0);
 	fixture_fini(&fixture);
 }
 
@@ -464,6 +536,8 @@ main(void)
 		cmocka_unit_test(any_error_may_pass),
 		cmocka_unit_test(multicast_opens_to_all),
 		cmocka_unit_test(multicast_under_another_policy),
+		cmocka_unit_test(multicast_is_told_of),
+		cmocka_unit_test(multicast_that_is_not_allowed),
 		cmocka_unit_test(multicast_may_be_denied),
 		cmocka_unit_test(local_is_inside),
 		cmocka_unit_test(events_are_not_mirrored),

@@ -13,7 +13,8 @@
 #define IPPACKET  SLUICE_LAYER_INBOUND_IPPACKET_V4
 
 static uint32_t
-bench_owner(void *ctx, uint32_t path, const struct sl_frame *frame, const struct sl_meta *meta)
+bench_owner(void *ctx, uint32_t path, const struct sl_frame *frame, const struct sl_meta *meta,
+	uint32_t *flags)
 {
 	struct bench *bench = ctx;
 
@@ -21,6 +22,7 @@ bench_owner(void *ctx, uint32_t path, const struct sl_frame *frame, const struct
 	assert_int_equal(frame->length, meta->frame_len);
 	assert_int_equal(meta->dst_port, 53);
 	bench->n_owner_calls++;
+	*flags = bench->owner_flags;
 	return bench->owner;
 }
 
@@ -584,6 +586,44 @@ test_handed(void **state)
 	bench_free(bench);
 }
 
+/* What may answer a question is asked about again where the question may be, and may be handed on from there. */
+static void
+test_handed_as_answer(void **state)
+{
+	const struct sl_release *releases;
+	struct bench *bench = bench_new();
+	struct sl_frame frames[2];
+
+	(void)state;
+	bench->options.owner = bench_owner;
+	bench->options.owner_ctx = bench;
+	bench_pipeline(bench);
+	add_port_rule(bench, SLUICE_ACTION_BLOCK);
+	fixture_compile(&bench->fixture);
+	bench->owner = 5;
+	bench->owner_flags = SL_FRAME_ANSWER;
+	bench_make_whole(bench, 4, 1);
+	bench_run_two(bench, PATH_IN);
+	bench_expect_held(bench, 2);
+	for (uint32_t hop = 1; hop <= 2; hop++) {
+		releases =
+			bench_expect_releases(bench, 2, SECOND, SL_OUTCOME_HANDED, SL_REASON_NONE);
+		assert_int_equal(bench->n_owner_calls, hop);
+		for (uint32_t i = 0; i < 2; i++) {
+			assert_int_equal(releases[i].held.frame.flags,
+				hop == 1 ? SL_FRAME_VIEWED | SL_FRAME_ANSWER : SL_FRAME_VIEWED);
+			frames[i] = releases[i].held.frame;
+		}
+		bench->owner_flags = 0;
+		sl_pipeline_run(bench->fixture.pipeline, bench->fixture.snapshot, SL_MODE_INLINE,
+			PATH_IN, frames, 2, bench->now_ns, bench->outcomes);
+		bench_expect_held(bench, 2);
+	}
+	bench_expect_releases(bench, 2, SECOND, SL_VERDICT_BLOCK, SL_REASON_FILTER);
+	assert_int_equal(bench->n_owner_calls, 2);
+	bench_free(bench);
+}
+
 /* Replies to a whole datagram leave beside those to the burst's packets, and are suppressed apart from them. */
 static void
 test_replies(void **state)
@@ -639,6 +679,7 @@ main(void)
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_paced),
 		cmocka_unit_test(test_handed),
+		cmocka_unit_test(test_handed_as_answer),
 		cmocka_unit_test(test_replies),
 	};
 
