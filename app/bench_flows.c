@@ -5,6 +5,7 @@
 #include "bench_cpu.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +31,10 @@ bench_flows_line(struct bench_flows *run, const char *name, const char *ours, co
 {
 	printf("%-44s %18s %26s %10.2f\n", name, ours, peer == NULL ? "" : peer, figure);
 	fflush(stdout);
+	/* A quotient by what did not run at all is no number. */
 	json_array_append_new(run->results,
-		json_pack("{s:s, s:s, s:s*, s:f}", "name", name, "ours", ours, "peer", peer,
-			"figure", figure));
+		json_pack("{s:s, s:s, s:s*, s:o}", "name", name, "ours", ours, "peer", peer,
+			"figure", isfinite(figure) ? json_real(figure) : json_null()));
 }
 
 int
