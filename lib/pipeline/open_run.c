@@ -118,7 +118,27 @@ refuse_room(struct sl_flow_step *step, uint32_t packet)
 	step->untracked |= (uint64_t)1 << packet;
 }
 
-/* Ends the oldest embryonic flow of a full table; false: the packet waits, or there is none. */
+#define OVERDUE_WORK 64u /* entries looked at */
+
+/* Ends a flow whose time is over, for which ageing has not had the time yet; false: there is none. */
+static bool
+end_overdue(struct sl_flow_step *step)
+{
+	struct sl_burst *burst = step->burst;
+	struct sl_flow_table *table = burst->pipeline->flows->table;
+	struct sl_flow *flow;
+
+	if (sl_flow_due(table, burst->now_ns, OVERDUE_WORK, &flow, 1) == 0)
+		return false;
+	if (SL_UNLIKELY((flow->flags & SL_FLOW_PENDING) != 0)) {
+		sl_flow_set_class(table, flow, (enum sl_flow_class)flow->class, burst->now_ns);
+		return false;
+	}
+	sl_flow_end(burst->pipeline, burst->snapshot, burst->now_ns, flow, SL_FLOW_END_IDLE);
+	return true;
+}
+
+/* Ends the oldest embryonic flow of a full table, or one that is over anyway; false: the packet waits, or there is none. */
 static bool
 make_room(struct sl_flow_step *step, uint32_t packet)
 {
@@ -130,6 +150,8 @@ make_room(struct sl_flow_step *step, uint32_t packet)
 		refuse_room(step, packet); /* a probe at its bound */
 		return false;
 	}
+	if (end_overdue(step))
+		return true;
 	victim = sl_flow_victim(table);
 	if (victim == NULL && (step->opening | step->judging | step->establishing) != 0) {
 		/* One of those that are being judged may be it, when they have been. */

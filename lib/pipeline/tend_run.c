@@ -4,8 +4,9 @@
 
 #define COMMANDS_MAX 32u
 /*
- * As many as a burst of the default size opens, and each burst and each round ends as many.  More at a time, and what a
- * round is kept for when something interrupts it and takes its caches comes near the 20 us that it may be.
+ * Half as many as a burst can open; each burst and each round ends as many, and where that is too slow a full table
+ * ends what is over itself (open_run.c).  More at a time, and what a round is kept for when something interrupts it and
+ * takes its caches comes near the 20 us that it may be.
  */
 #define DUE_MAX     (SL_PIPELINE_BURST_MAX / 2)
 #define DUE_WORK    64u  /* entries looked at */

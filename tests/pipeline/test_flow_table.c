@@ -53,6 +53,32 @@ full_tables_block(void **state)
 	fixture_fini(&fixture);
 }
 
+/* Flows that are over take nobody's room, though ageing has not come to them yet. */
+static void
+what_is_over_gives_way(void **state)
+{
+	struct shape shapes[4];
+	struct sl_outcome outcomes[4];
+	struct fixture fixture;
+
+	(void)state;
+	init(&fixture, 16, SL_FLOW_FULL_BLOCK);
+	fixture_compile(&fixture);
+	fill(&fixture, 16);
+	fixture.now_ns += (uint64_t)61 * SECOND;
+	for (uint32_t i = 0; i < 4; i++) {
+		shapes[i] = dns_out;
+		shapes[i].local_port = (uint16_t)(4000 + i);
+	}
+	shapes_send(&fixture, shapes, 4, outcomes);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(outcomes[i].reason, SL_REASON_NONE);
+	assert_int_equal(counted(&fixture)->refused, 0);
+	assert_int_equal(counted(&fixture)->ended[SL_FLOW_END_EVICTED], 0);
+	assert_int_equal(flows_live(&fixture), 4);
+	fixture_fini(&fixture);
+}
+
 static void
 full_tables_permit_untracked(void **state)
 {
@@ -218,6 +244,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_tables_block),
+		cmocka_unit_test(what_is_over_gives_way),
 		cmocka_unit_test(full_tables_permit_untracked),
 		cmocka_unit_test(embryos_give_way),
 		cmocka_unit_test(full_in_a_burst),
