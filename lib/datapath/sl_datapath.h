@@ -47,7 +47,7 @@ struct sl_datapath_config {
 	uint32_t megabytes; /* memory for EAL */
 	uint32_t buffers;   /* packet buffers of a link at most; 0: 32,768 */
 	enum sl_poll poll;
-	uint32_t burst;          /* 1..SL_PIPELINE_BURST_MAX; 0: 32 */
+	uint32_t burst;          /* 1..SL_PIPELINE_BURST_MAX; 0: 64 */
 	uint32_t rx_descriptors; /* 0: the device's own */
 	uint32_t tx_descriptors;
 	uint64_t event_rate;         /* events a second and worker; 0: no limit */

@@ -29,7 +29,7 @@
 _Static_assert(offsetof(struct sl_meta, ip4_dst) == offsetof(struct sl_meta, ip4_src) + 4, "pair");
 _Static_assert(offsetof(struct sl_meta, mac_src) == offsetof(struct sl_meta, mac_dst) + 6, "pair");
 
-/* Ports, lengths and the slots that depend on the protocol; false when it is not a whole datagram. */
+/* Lengths and the slots that depend on the protocol, of a datagram too short for what is below; false when it is not whole. */
 static SL_ALWAYS_INLINE bool
 sl_fast_udp(const struct sl_frame *frame, uint32_t total, struct sl_meta *meta)
 {
@@ -58,27 +58,6 @@ sl_fast_tcp_options(const uint8_t *options, uint32_t size)
 	return sl_parse_tcp_options(options, size);
 }
 
-static SL_ALWAYS_INLINE bool
-sl_fast_tcp(const struct sl_frame *frame, uint32_t total, struct sl_meta *meta)
-{
-	const uint8_t *tcp = frame->bytes + SL_FAST_L4;
-	uint32_t size, segment = total - SL_IP4_SIZE;
-
-	if (frame->contiguous < SL_FAST_TCP)
-		return false;
-	size = (tcp[12] >> 4) * 4u;
-	if (size < SL_TCP_SIZE || size > segment || size > frame->contiguous - SL_FAST_L4)
-		return false;
-	if (!sl_fast_tcp_options(tcp + SL_TCP_SIZE, size - SL_TCP_SIZE))
-		return false;
-	meta->tcp_flags = tcp[13];
-	meta->present |= SL_PRESENT(TCP_FLAGS);
-	meta->l4_len = (uint16_t)size;
-	meta->payload_offset = (uint16_t)(SL_FAST_L4 + size);
-	meta->payload_len = segment - size;
-	return true;
-}
-
 /* What TCP and UDP have in common. */
 struct sl_fast_transport {
 	uint32_t tcp;     /* a mask: all ones for TCP, 0 for UDP */
@@ -87,7 +66,7 @@ struct sl_fast_transport {
 };
 
 /*
- * The same as the two above for packets of which SL_FAST_TCP bytes are readable.  TCP and UDP come mixed, and a
+ * Lengths of a packet of which SL_FAST_TCP bytes are readable.  TCP and UDP come mixed, and a
  * branch that asks which it is would be guessed wrong half the time, which costs as much as all the rest.  So a mask
  * chooses, and it is hidden from the compiler, which would make branches of it.
  */
@@ -223,9 +202,8 @@ sl_parse_fast(const struct sl_frame *frame, struct sl_meta *meta)
 	sl_meta_put_ports(meta, sl_be32(copy.bytes + SL_FAST_L4));
 	if (SL_LIKELY(copy.contiguous >= SL_FAST_TCP))
 		return sl_fast_tcp_or_udp(&copy, total, meta);
-	if (ip[9] == SL_PROTOCOL_UDP)
-		return sl_fast_udp(&copy, total, meta);
-	return ip[9] == SL_PROTOCOL_TCP && sl_fast_tcp(&copy, total, meta);
+	/* Nobody padded it; a TCP header does not fit. */
+	return ip[9] == SL_PROTOCOL_UDP && sl_fast_udp(&copy, total, meta);
 }
 
 #endif

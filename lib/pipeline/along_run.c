@@ -91,7 +91,7 @@ goes(struct sl_flow_step *step, uint32_t packet, bool is_tcp)
 	return true;
 }
 
-/* Returns those of `packets` that go. `*kept` are bits of the hashes of those that do not. */
+/* Returns those of `packets` that go. `kept` has a bit of the hash of each that does not. */
 static SL_ALWAYS_INLINE uint64_t
 go_some(struct sl_flow_step *step, uint64_t packets, bool is_tcp)
 {
